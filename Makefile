@@ -1,0 +1,28 @@
+# Every target sets up what it needs; nothing is repeated while pyproject.toml and requirements.lock stay as they are.
+SHELL := /bin/bash
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check lock clean
+.DEFAULT_GOAL := demo
+
+demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 --json"
+	@$(BIN)/millstream demo $(ARGS)
+
+test: check  ## every check and every test: make test ARGS="tests/unit -k history"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)  ## style, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock:  ## exact versions anew, from pyproject.toml
+	@deploy/setup.sh lock
+
+clean:  ## the environment and the caches of the checks; not your data in .millstream
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build dist
+
+$(READY): pyproject.toml requirements.lock deploy/setup.sh
+	@deploy/setup.sh

@@ -1,0 +1,1 @@
+"""Event log in, model bundle out; offline, with torch."""
