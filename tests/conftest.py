@@ -1,0 +1,73 @@
+"""What many tests share: the two brokers, each started once, and names of one's own on them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from stream_app.brokers import ApacheKafka, Broker, EmbeddedBroker
+from stream_app.brokers.apache_jars import REMEDY
+
+BROKERS = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
+
+
+def require_apache_kafka() -> None:
+    """Skip the test where Apache Kafka cannot run; on continuous integration let it fail instead."""
+    on_ci = os.environ.get("CI", "").lower() in ("true", "1")
+    if not on_ci and not (shutil.which("java") and shutil.which("mvn")):
+        pytest.skip(f"needs Apache Kafka: {REMEDY}")
+
+
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """One embedded broker for the whole run; do not stop it (see `own_broker`)."""
+    broker = EmbeddedBroker()
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[ApacheKafka]:
+    """One Apache Kafka for the whole run; do not stop it (see `own_broker`)."""
+    require_apache_kafka()
+    broker = ApacheKafka()
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(params=list(BROKERS))
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Each of the two shared brokers in turn: a test that takes this runs on both."""
+    shared = {"embedded": "embedded_broker", "apache": "apache_kafka"}[request.param]
+    return request.getfixturevalue(shared)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=list(BROKERS))
+def own_broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """Each kind of broker in turn, started, for this test alone: it may be stopped, killed, restarted."""
+    if request.param == "apache":
+        require_apache_kafka()
+    broker = BROKERS[request.param]()
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def app_id() -> str:
+    """A name that no other test uses: app id and topic prefix on a shared broker."""
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person at this machine has set shall not change what a test finds."""
+    for name in [name for name in os.environ if name.startswith("MILLSTREAM_")]:
+        if name not in ("MILLSTREAM_CACHE", "MILLSTREAM_TANSU"):
+            monkeypatch.delenv(name)
