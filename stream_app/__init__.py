@@ -1,0 +1,1 @@
+"""Millstream: an event-driven streaming recommender; this package is its worker."""

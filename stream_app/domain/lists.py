@@ -1,0 +1,109 @@
+"""What a user was last given, and which of it judges an event.
+
+Two lists are kept: the newest, and the newest whose trigger lies below the last committed source offset. After a
+crash the stream is replayed from that offset, and the first replayed event needs the list that lay before it.
+
+A record is little-endian: format u8, then one or two lists, newest first, each
+
+    epoch u32, offset i64, emitted_at i64, k u16, count u16, role u8, bytes of the version u8, version, count x u64
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple, cast, get_args
+
+from stream_app.domain.history import UnknownFormat
+from stream_app.domain.messages import ModelRef, Role
+
+FORMAT = 1
+_HEAD = struct.Struct("<IqqHHBB")
+_ROLES: tuple[str, ...] = get_args(Role)
+_PREFIX = bytes([FORMAT])
+
+
+class GivenList(NamedTuple):
+    """A list as it was given; `hashes` are the packed 8-byte item hashes, best first."""
+
+    epoch: int
+    offset: int
+    emitted_at_ms: int
+    k: int
+    model: ModelRef
+    hashes: bytes
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The trigger's place in the source: (epoch, offset)."""
+        return self.epoch, self.offset
+
+    def rank(self, item_hash: int) -> int | None:
+        """The item's place, 1 at the top; None where it is not in the list."""
+        needle = item_hash.to_bytes(8, "little")
+        at = self.hashes.find(needle)
+        while at >= 0 and at % 8:
+            at = self.hashes.find(needle, at + 1)
+        return at // 8 + 1 if at >= 0 else None
+
+
+def read(record: bytes | None) -> tuple[GivenList, ...]:
+    """The lists of a record, newest first. Raises UnknownFormat where a newer version wrote it."""
+    if record is None:
+        return ()
+    if record[0] != FORMAT:
+        raise UnknownFormat(f"lists format {record[0]} found, this version reads {FORMAT}; upgrade the worker")
+    found, at = [], 1
+    while at < len(record):
+        epoch, offset, emitted, k, count, role, size = _HEAD.unpack_from(record, at)
+        at += _HEAD.size
+        version = record[at : at + size].decode()
+        at += size
+        hashes = record[at : at + 8 * count]
+        at += 8 * count
+        model = ModelRef(version, cast(Role, _ROLES[role]))
+        found.append(GivenList(epoch, offset, emitted, k, model, hashes))
+    return tuple(found)
+
+
+def judging(lists: tuple[GivenList, ...], epoch: int, offset: int) -> GivenList | None:
+    """The newest list whose trigger lies before the event at (epoch, offset)."""
+    for given in lists:
+        if given.position < (epoch, offset):
+            return given
+    return None
+
+
+def remember(
+    lists: tuple[GivenList, ...], new: GivenList, *, committed: tuple[int, int]
+) -> tuple[GivenList, ...]:
+    """The lists to keep once `new` is given; `committed` is the last committed (epoch, offset).
+
+    A list at or below the newest one kept changes nothing: on a replay the first that was given stands.
+    """
+    if lists and new.position <= lists[0].position:
+        return lists
+    for given in lists:
+        if given.position < committed:
+            return new, given
+    return (new, lists[-1]) if lists else (new,)
+
+
+def write(lists: tuple[GivenList, ...]) -> bytes:
+    """The lists as a record."""
+    parts = [_PREFIX]
+    for given in lists:
+        version = given.model.version.encode()[:255]
+        parts.append(
+            _HEAD.pack(
+                given.epoch,
+                given.offset,
+                given.emitted_at_ms,
+                given.k,
+                len(given.hashes) // 8,
+                _ROLES.index(given.model.role),
+                len(version),
+            )
+        )
+        parts.append(version)
+        parts.append(given.hashes)
+    return b"".join(parts)

@@ -1,0 +1,98 @@
+"""Scores → the list that a user gets, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from models.bundle.signature import NO_CANDIDATE_SCORE
+from models.bundle.vocabulary import Vocabulary
+from stream_app.domain.history import contains
+from stream_app.domain.messages import Because, RecommendedItem
+
+REASONS = 3
+"""How many items of the history are named as the reason for a list."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What the encoder gives for a batch.
+
+    topk_ids     int32 [batch, K], best first; 0 = no candidate
+    topk_scores  float32 [batch, K]; at or below −1e8 = no candidate
+    attention    float32 [batch, L]; sums to 1 over real positions, or to 0 where there is none
+    """
+
+    topk_ids: npt.NDArray[np.int32]
+    topk_scores: npt.NDArray[np.float32]
+    attention: npt.NDArray[np.float32]
+
+
+class Candidate(NamedTuple):
+    """A trending item, ready to be placed: its hash and its finished place in a list."""
+
+    item_hash: int
+    item: RecommendedItem
+
+
+class RankedList(NamedTuple):
+    """A finished list: the items and their packed 8-byte hashes, both best first."""
+
+    items: tuple[RecommendedItem, ...]
+    hashes: bytes
+
+
+def rank(ranked: Ranked, item_ids: npt.NDArray[np.int32], vocabulary: Vocabulary, *, k: int) -> list[RankedList]:
+    """The model's lists of at most `k` items for a batch, given the encoded histories `item_ids` [batch, L]."""
+    because = _reasons(ranked.attention, item_ids, vocabulary)
+    ids, scores = ranked.topk_ids[:, :k], ranked.topk_scores[:, :k]
+    found = ((ids > 0) & (scores > NO_CANDIDATE_SCORE)).sum(axis=1).tolist()
+    hashes = vocabulary.hashes[ids]
+    names = vocabulary.item_id
+    lists = []
+    for row, (places, values, count) in enumerate(zip(ids.tolist(), scores.tolist(), found, strict=True)):
+        why = because[row]
+        items = tuple(
+            RecommendedItem(names(place), value, why)
+            for place, value in zip(places[:count], values[:count], strict=True)
+        )
+        lists.append(RankedList(items, hashes[row, :count].tobytes()))
+    return lists
+
+
+def _reasons(
+    attention: npt.NDArray[np.float32], item_ids: npt.NDArray[np.int32], vocabulary: Vocabulary
+) -> list[tuple[Because, ...]]:
+    newest_first = np.argsort(-attention, axis=1, kind="stable")[:, :REASONS]
+    weights = np.take_along_axis(attention, newest_first, axis=1).round(4).tolist()
+    rows = np.take_along_axis(item_ids, newest_first, axis=1).tolist()
+    reasons = []
+    for row_ids, row_weights in zip(rows, weights, strict=True):
+        merged: dict[int, float] = {}
+        for item, weight in zip(row_ids, row_weights, strict=True):
+            if item and weight > 0:
+                merged[item] = merged.get(item, 0.0) + weight
+        reasons.append(tuple(Because(vocabulary.item_id(item), weight) for item, weight in merged.items()))
+    return reasons
+
+
+def rank_trending(candidates: Iterable[Candidate], record: bytes | None, *, k: int) -> RankedList:
+    """The fallback: the first `k` trending items that the user's stored window does not hold."""
+    items: list[RecommendedItem] = []
+    hashes: list[bytes] = []
+    for item_hash, item in candidates:
+        if len(items) == k:
+            break
+        if record is None or not contains(record, item_hash):
+            items.append(item)
+            hashes.append(item_hash.to_bytes(8, "little"))
+    return RankedList(tuple(items), b"".join(hashes))
+
+
+def knows(item_ids: npt.NDArray[np.int32]) -> Sequence[bool]:
+    """Which rows of an encoded batch [batch, L] hold at least one item that the model knows."""
+    return (item_ids[:, -1] > 0).tolist()  # left-padded: the last place is filled first

@@ -1,0 +1,145 @@
+"""The consumer driver: hands whole record lists to the lane, and commits what the lane acknowledges.
+
+Holes of Faust that this file closes (each has a test, see ARCHITECTURE.md):
+
+1. The set of active partitions is shared with the fetch thread and changed under it; emptied, aiokafka reads it as
+   "no filter" and drops the records of paused partitions. The thread gets a frozen copy.
+2. The signal that ends a recovery stays set until the slurp loop's next turn, up to 5 s later, so that a second
+   rebalance "recovers" in 1 ms and serves stale state. It is cleared when a recovery asks for its high watermarks.
+3. The offset to commit is guessed from a list of acked messages and can pass one in flight. The lane says it.
+4. Records that were fetched under one generation must not be handled under the next. The generation is noted
+   before the fetch, compared after it, and the position goes back to the committed offsets where they differ.
+5. What was acknowledged since the last commit is forgotten at a revocation. It is committed first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from stream_app.streaming.lane.protocol import Lane
+from stream_app.streaming.lane.recovery import apply_changelog_records
+from stream_app.streaming.lane.thread import LaneConsumerThread
+
+DRAIN_TIMEOUT_S = 30.0
+_FETCH_TIMEOUT_S = 1.0
+
+
+class LaneConsumer(driver.Consumer):
+    """Feeds `app.lane`."""
+
+    _thread: LaneConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._next_offsets: dict[TP, int] = {}
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> LaneConsumerThread:
+        return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def lane(self) -> Lane:
+        lane: Lane = self.app.lane  # type: ignore[attr-defined]
+        return lane
+
+    # -- acknowledgement and commit
+
+    def acknowledge(self, tp: TP, next_offset: int, *, generation: int) -> None:
+        """Say that everything before `next_offset` is done; ignored where the partition was handed out anew."""
+        if generation == self.app.consumer_generation_id and next_offset > self._next_offsets.get(tp, -1):
+            self._next_offsets[tp] = next_offset
+            self._acked.setdefault(tp, [])  # commit() looks at the partitions of this mapping
+
+    def committed_offset(self, tp: TP) -> int:
+        """The source offset that was last committed, 0 where none was."""
+        return self._committed_offset[tp] or 0
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if tp.topic == self.lane.topic:
+            return self._next_offsets.get(tp)
+        return super()._new_offset(tp)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.stop_flow()
+        await self._drain_lane()
+        if not self.should_stop:
+            await self.commit()
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._next_offsets.pop(tp, None)
+
+    async def wait_empty(self) -> None:
+        await self._drain_lane()
+        await super().wait_empty()
+
+    async def _drain_lane(self) -> None:
+        if not await self.lane.drain(timeout_s=DRAIN_TIMEOUT_S):
+            self.log.warning("chunks were still in flight after %s s; they will be replayed", DRAIN_TIMEOUT_S)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        # The first thing that a recovery asks for: the last one's end must not end this one.
+        self.app.tables.recovery.signal_recovery_end.clear()
+        return await super().highwaters(*partitions)
+
+    # -- delivery
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        stopped, fetcher_stopped = self._stopped.is_set, fetcher._stopped.is_set
+        try:
+            while not (stopped() or fetcher_stopped()):
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                    continue
+                await self._deliver_next()
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+
+    async def _deliver_next(self) -> None:
+        lane = self.lane
+        generation = self.app.consumer_generation_id
+        active = self._get_active_partitions()
+        open_ = frozenset(tp for tp in active if tp.topic != lane.topic or lane.accepts(tp))
+        if not open_:
+            await (lane.wait_for_room(timeout_s=0.05) if active else asyncio.sleep(0.05))
+            return
+        records = await self._getmany(open_, _FETCH_TIMEOUT_S)
+        if not records or self.should_stop:
+            await asyncio.sleep(0)
+            return
+        if not self.flow_active or generation != self.app.consumer_generation_id:
+            await self._rewind()
+            return
+        changelogs = self.app.tables.changelog_topics
+        for tp, batch in records.items():
+            if tp.topic == lane.topic:
+                lane.take(TP(tp.topic, tp.partition), batch, generation=generation)
+            elif tp.topic in changelogs:
+                apply_changelog_records(self.app.tables, TP(tp.topic, tp.partition), batch)
+                self._read_offset[tp] = batch[-1].offset
+            else:
+                for record in batch:
+                    await self.callback(self._to_message(tp, record))
+                    self._read_offset[tp] = record.offset
+            await asyncio.sleep(0)
+
+    async def _rewind(self) -> None:
+        try:
+            await self.perform_seek()
+            await self._thread.rewind(frozenset(tp for tp in self.assignment() if tp.topic == self.lane.topic))
+        except Exception as error:
+            # Between two generations nothing can be sought; the recovery that follows seeks before the flow resumes.
+            self.log.info("could not go back to the committed offsets yet: %r", error)
+
+    async def perform_seek(self) -> None:
+        await super().perform_seek()
+        # Faust compares read offsets to drop what it has seen; the history does that itself, and exactly.
+        for tp in [tp for tp in self._read_offset if tp.topic == self.lane.topic]:
+            self._read_offset[tp] = None

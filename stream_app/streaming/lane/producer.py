@@ -1,0 +1,66 @@
+"""The producer driver, and how a chunk's records leave: whole batches, one future each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+
+Headers = list[tuple[str, bytes]]
+OutgoingRecord = tuple[bytes | None, bytes | None, Headers]
+
+
+class RecordTooLarge(Exception):
+    """A record does not fit into a batch; raise the producer's limit or cut the record."""
+
+
+class LaneProducer(driver.Producer):
+    """Waits for every replica; idempotent where the broker can."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        idempotent = not getattr(self.app, "broker_is_tansu", False)
+        return {**super()._settings_extra(), "acks": "all", "enable_idempotence": idempotent}
+
+
+class BatchSender:
+    """Sends record lists to partitions through aiokafka's batch interface."""
+
+    def __init__(self, producer: LaneProducer) -> None:
+        self._producer = producer
+        # aiokafka can reorder batches of one partition that two tasks send at the same time.
+        self._locks: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def send(
+        self, topic: str, partition: int, records: Iterable[tuple[bytes | None, bytes | None]]
+    ) -> list[asyncio.Future[Any]]:
+        """Send (key, value) pairs in order; the futures resolve to metadata when the broker has acknowledged.
+
+        Raises RecordTooLarge where a record alone exceeds the largest batch.
+        """
+        client = self._producer._ensure_producer()
+        futures = []
+        async with self._locks[topic, partition]:
+            batch = client.create_batch()
+            for key, value in records:
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    if batch.record_count():
+                        futures.append(await client.send_batch(batch, topic, partition=partition))
+                    batch = client.create_batch()
+                    if batch.append(key=key, value=value, timestamp=None) is None:
+                        size = len(key or b"") + len(value or b"")
+                        raise RecordTooLarge(f"a record of {size} bytes for {topic} exceeds the largest batch")
+            if batch.record_count():
+                futures.append(await client.send_batch(batch, topic, partition=partition))
+        return futures
+
+    async def send_one(
+        self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers
+    ) -> asyncio.Future[Any]:
+        """Send one record with headers, to the partition that its key hashes to."""
+        future: asyncio.Future[Any] = await self._producer._ensure_producer().send(
+            topic, value, key=key, headers=headers
+        )
+        return future

@@ -1,0 +1,110 @@
+"""The RocksDB store of a table, read and written in batches, one database per partition.
+
+RocksDB's own log is off: the changelog is the log. A crash therefore loses what was in memory, and a database on
+disk always holds a prefix of its writes; the changelog offset is written after the state that it covers, so that it
+never claims too much.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import rocksdict
+from faust.stores import rocksdb
+from faust.types import TP
+from rocksdict import WriteBatch, WriteOptions
+
+Position = tuple[int, int]
+
+POSITIONS: dict[str, Callable[[bytes], Position]] = {}
+"""How to read the source position (epoch, offset) from a value, by the table's name."""
+
+
+class BatchStore(rocksdb.Store):
+    """A Faust store; what Faust itself needs is inherited."""
+
+    def _open_for_partition(self, partition: int) -> Any:
+        database = super()._open_for_partition(partition)
+        options = WriteOptions()
+        options.disable_wal = True
+        database.set_write_options(options)
+        return database
+
+    def is_open(self, partition: int) -> bool:
+        """Whether this process holds the partition's database."""
+        return partition in self._dbs
+
+    def get_many(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of the keys, in order; None where there is none."""
+        values: list[bytes | None] = self._db_for_partition(partition).get(list(keys))
+        return values
+
+    def put_many(self, partition: int, values: Mapping[bytes, bytes | None]) -> None:
+        """Write the values as one batch; None deletes."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in values.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        self._db_for_partition(partition).write(batch)
+
+    def items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """Every key and value of a partition, in the order of the keys."""
+        return ((key, value) for key, value in self._visible_items(self._db_for_partition(partition)))
+
+    def apply_records(self, tp: TP, records: Sequence[Any]) -> None:
+        """Write changelog records as one batch, with the offset that they reach.
+
+        Where two records of a key differ in their source position, the higher one stays, whichever came last: the
+        late record of an owner that was frozen and expelled does not undo its successor's.
+        """
+        database = self._db_for_partition(tp.partition)
+        newest = self._newest_by_key(records)
+        stored = database.get(list(newest)) if newest else []
+        batch = WriteBatch(raw_mode=True)
+        position_of = POSITIONS.get(self.table_name)
+        for (key, value), old in zip(newest.items(), stored, strict=True):
+            if value is None:
+                batch.delete(key)
+            elif old is None or position_of is None or position_of(value) >= position_of(old):
+                batch.put(key, value)
+        batch.put(self.offset_key, str(records[-1].offset).encode())
+        database.write(batch)
+
+    def _newest_by_key(self, records: Sequence[Any]) -> dict[bytes, bytes | None]:
+        position_of = POSITIONS.get(self.table_name)
+        newest: dict[bytes, bytes | None] = {}
+        for record in records:
+            key, value = record.key, record.value
+            if position_of is not None and value is not None and key in newest:
+                other = newest[key]
+                if other is not None and position_of(other) > position_of(value):
+                    continue
+            newest[key] = value
+        return newest
+
+    # -- closing: Faust leaves it to the garbage collector, which leaves the lock to chance
+
+    def revoke_partitions(self, table: Any, tps: set[TP]) -> None:
+        for tp in tps:
+            if tp.topic in table.changelog_topic.topics:
+                self._close(tp.partition)
+
+    async def stop(self) -> None:
+        for partition in list(self._dbs):
+            self._close(partition)
+        gc.collect()
+
+    def _close(self, partition: int) -> None:
+        database = self._dbs.pop(partition, None)
+        if database is not None:
+            database.flush()
+            database.close()
+
+
+def wipe(path: str) -> None:
+    """Remove a partition's database from disk; the changelog brings it back."""
+    rocksdict.Rdict.destroy(path)

@@ -1,0 +1,50 @@
+"""The thread that fetches: aiokafka's consumer with a short wait and true high watermarks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from stream_app.streaming.lane import tansu
+
+FETCH_MAX_WAIT_MS = 100
+"""Faust hard-codes 1,500: high-watermark look-ups queue behind a waiting fetch, 0.3 to 1.25 s per rebalance."""
+
+
+class LaneConsumerThread(driver.AIOKafkaConsumerThread):
+    """Runs aiokafka's consumer."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
+    async def _highwaters(self, partitions: Any) -> Any:
+        ends = await super()._highwaters(partitions)
+        if getattr(self.app, "broker_is_tansu", False):
+            return await tansu.true_end_offsets(ends, bootstrap_servers=tansu_servers(self.transport))
+        return ends
+
+    async def rewind(self, partitions: frozenset[TP]) -> None:
+        """Go back to the committed offsets, and to the beginning where nothing was ever committed.
+
+        aiokafka's own `seek_to_committed` leaves a partition without a commit where it is.
+        """
+        await self.call_thread(self._rewind, partitions)
+
+    async def _rewind(self, partitions: frozenset[TP]) -> None:
+        consumer = self._ensure_consumer()
+        assigned = [tp for tp in consumer.assignment() if (tp.topic, tp.partition) in partitions]
+        if not assigned:
+            return
+        committed = await consumer.seek_to_committed(*assigned)
+        fresh = [tp for tp, offset in committed.items() if not offset or offset <= 0]
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
+
+
+def tansu_servers(transport: Any) -> list[str]:
+    """The transport's brokers as aiokafka takes them."""
+    return driver.server_list(transport.url, transport.default_port)

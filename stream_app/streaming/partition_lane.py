@@ -1,0 +1,149 @@
+"""The chunks of one partition: cut, at most three in flight, answered and acknowledged strictly in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from faust.types import TP
+
+CHUNK_RECORDS = 512
+CHUNK_RECORDS_BEHIND = 2048
+IN_FLIGHT = 3
+
+
+class Turn:
+    """A chunk's place in the order of its partition: it waits for the chunk before it, and says when it is over."""
+
+    def __init__(self, before: Turn | None) -> None:
+        self._before = before
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> None:
+        if self._before is not None:
+            await asyncio.shield(self._before._over)
+            self._before = None
+
+    def over(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+
+class Steps(Protocol):
+    """What is done with a chunk (see `pipeline`); what `apply` returns is handed to `deliver`."""
+
+    def apply(self, tp: TP, records: Sequence[Any]) -> Any:
+        """Steps 1 and 2, at once: afterwards the local state holds the chunk."""
+        ...
+
+    async def deliver(self, work: Any, *, turn: Turn) -> None:
+        """Steps 3 to 5; step 4 within its turn."""
+        ...
+
+
+class PartitionLane:
+    """The queue of one partition and the task that works it off.
+
+    Every partition has its own, so that a slow or hot one does not hold up the others.
+    """
+
+    def __init__(
+        self,
+        tp: TP,
+        steps: Steps,
+        *,
+        current_generation: Callable[[], int],
+        acknowledge: Callable[[TP, int, int], None],
+        on_failure: Callable[[BaseException], None],
+        on_room: Callable[[], None],
+    ) -> None:
+        self._tp = tp
+        self._steps = steps
+        self._current_generation = current_generation
+        self._acknowledge = acknowledge
+        self._on_failure = on_failure
+        self._on_room = on_room
+        self._queue: deque[Any] = deque()
+        self._generation = -1
+        self._arrived = asyncio.Event()
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._in_flight: dict[asyncio.Task[None], float] = {}
+        self._last_answer: Turn | None = None
+        self._last_acknowledgement: Turn | None = None
+        self._task = asyncio.create_task(self._run(), name=f"lane-{tp.topic}-{tp.partition}")
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._queue) < CHUNK_RECORDS_BEHIND
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._in_flight)
+
+    def oldest_age_s(self, now: float) -> float:
+        """How long the oldest chunk has been in flight, 0 where none is; `now` is monotonic."""
+        return max((now - begun for begun in tuple(self._in_flight.values())), default=0.0)
+
+    def take(self, records: Sequence[Any], *, generation: int) -> None:
+        if generation != self._generation:
+            self._queue.clear()  # what an earlier generation fetched is read again from the committed offset
+            self._generation = generation
+        self._queue.extend(records)
+        self._arrived.set()
+
+    async def drain(self) -> None:
+        """Forget what is queued, wait for what is in flight."""
+        self._queue.clear()
+        while self._in_flight:
+            await asyncio.wait(tuple(self._in_flight))
+
+    def close(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while self._queue:
+                    await self._slots.acquire()
+                    if not self._queue or self._generation != self._current_generation():
+                        self._queue.clear()
+                        self._slots.release()
+                        break
+                    self._begin()
+                    await asyncio.sleep(0)
+        except Exception as error:
+            self._on_failure(error)
+
+    def _begin(self) -> None:
+        queue = self._queue
+        records = [queue.popleft() for _ in range(min(len(queue), CHUNK_RECORDS_BEHIND))]
+        self._on_room()
+        work = self._steps.apply(self._tp, records)
+        answer, acknowledgement = Turn(self._last_answer), Turn(self._last_acknowledgement)
+        self._last_answer, self._last_acknowledgement = answer, acknowledgement
+        next_offset, generation = records[-1].offset + 1, self._generation
+        task = asyncio.create_task(self._deliver(work, answer, acknowledgement, next_offset, generation))
+        self._in_flight[task] = time.monotonic()
+        task.add_done_callback(self._ended)
+
+    async def _deliver(
+        self, work: Any, answer: Turn, acknowledgement: Turn, next_offset: int, generation: int
+    ) -> None:
+        await self._steps.deliver(work, turn=answer)
+        answer.over()
+        await acknowledgement.wait()
+        # 6. acknowledge the source offsets, strictly in order; only they are committed
+        self._acknowledge(self._tp, next_offset, generation)
+        acknowledgement.over()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._in_flight[task]
+        self._slots.release()
+        # A chunk that failed never lets its successors be acknowledged: the worker ends and they are replayed.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_failure(error)
