@@ -19,7 +19,9 @@ class EmbeddedBroker:
     name = "the embedded broker"
     durable = False
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int | None = None, binary: str | None = None) -> None:
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int | None = None, binary: str | None = None
+    ) -> None:
         self._host = host
         self._port = port or free_port(host)
         self._binary = binary
