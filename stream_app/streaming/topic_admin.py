@@ -126,7 +126,7 @@ def first_problem(names: TopicNames, topics: Sequence[Topic], found: Mapping[str
         there = found.get(topic.name)
         if there is None:
             return f"topic {topic.name} is missing; run millstream topics create"
-        if there.cleanup is not None and ("compact" in there.cleanup) != (topic.cleanup == "compact"):
+        if there.cleanup not in (None, topic.cleanup):  # "compact,delete" would forget users, too
             return (
                 f"topic {topic.name} has cleanup.policy={there.cleanup}, and {topic.cleanup} is needed; "
                 f"set it (kafka-configs --alter --topic {topic.name} --add-config cleanup.policy={topic.cleanup})"
