@@ -102,14 +102,14 @@ class TopicFeed:
         await consumer.start()
         if self._topic not in await consumer.topics():
             raise TopicProblem(f"topic {self._topic} is missing; run millstream topics create")
-        # Assigned and not subscribed: there is no group that could move partitions.
         numbers = await _partitions(consumer, self._topic)
         partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
+        # Before anything is assigned: else the question waits behind a fetch that waits for records.
         ends = await consumer.end_offsets(partitions)
         if await tansu.is_tansu(self._kafka):
             ends = await tansu.true_end_offsets(ends, bootstrap_servers=self._kafka["bootstrap_servers"])
+        # Assigned and not subscribed: there is no group that could move partitions.
+        consumer.assign(partitions)
         newest: dict[bytes, FeedRecord] = {}
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():

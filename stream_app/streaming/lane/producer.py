@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -28,8 +28,8 @@ class LaneProducer(driver.Producer):
 class BatchSender:
     """Sends record lists to partitions through aiokafka's batch interface."""
 
-    def __init__(self, producer: LaneProducer) -> None:
-        self._producer = producer
+    def __init__(self, producer: Callable[[], LaneProducer]) -> None:
+        self._producer = producer  # asked for at each send: Faust makes it when it starts
         # aiokafka can reorder batches of one partition that two tasks send at the same time.
         self._locks: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -40,7 +40,7 @@ class BatchSender:
 
         Raises RecordTooLarge where a record alone exceeds the largest batch.
         """
-        client = self._producer._ensure_producer()
+        client = self._producer()._ensure_producer()
         futures = []
         async with self._locks[topic, partition]:
             batch = client.create_batch()
@@ -60,7 +60,7 @@ class BatchSender:
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers
     ) -> asyncio.Future[Any]:
         """Send one record with headers, to the partition that its key hashes to."""
-        future: asyncio.Future[Any] = await self._producer._ensure_producer().send(
+        future: asyncio.Future[Any] = await self._producer()._ensure_producer().send(
             topic, value, key=key, headers=headers
         )
         return future

@@ -1,0 +1,19 @@
+"""The composition root: settings → everything. `faust -A stream_app.app worker` and `millstream worker` start here."""
+
+from __future__ import annotations
+
+import sys
+
+import mode.loop
+
+if sys.platform != "win32":
+    mode.loop.use("uvloop")
+
+from stream_app.composition import compose
+from stream_app.settings_sources import SettingsError, load_settings
+
+try:
+    app = compose(load_settings())
+except SettingsError as error:
+    print(f"millstream: {error}", file=sys.stderr)
+    sys.exit(2)

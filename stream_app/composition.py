@@ -1,0 +1,251 @@
+"""How a worker is put together: who gets what, and the order in which it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from models.bundle.signature import EVENT_TYPES
+from stream_app.domain import history, lists
+from stream_app.domain.trending import Trending
+from stream_app.scoring.device import DeviceUnavailable
+from stream_app.scoring.microbatch import ScoringThread
+from stream_app.scoring.onnx_scorer import require_device
+from stream_app.scoring.snapshot import load_snapshot
+from stream_app.settings import Settings
+from stream_app.streaming.answering import Answering
+from stream_app.streaming.feeds import TopicFeed
+from stream_app.streaming.item_catalogue import ItemCatalogue
+from stream_app.streaming.lane import tansu
+from stream_app.streaming.lane.producer import BatchSender
+from stream_app.streaming.lane.store import POSITIONS
+from stream_app.streaming.metrics import BadShare, Metrics
+from stream_app.streaming.model_watcher import ModelWatcher
+from stream_app.streaming.pipeline import Pipeline, Tables
+from stream_app.streaming.source_lane import SourceLane
+from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, check_topics, create_topics
+from stream_app.streaming.topics import TopicNames, plan
+from stream_app.streaming.touches import Window
+from stream_app.streaming.watchdog import Limit, Stopwatch, Watchdog, end_process
+from stream_app.streaming.worker_app import WorkerApp, add_table, create_worker_app, credentials_of
+from stream_app.web.pages import add_pages
+
+log = logging.getLogger(__name__)
+
+_LOOP_STALL_LIMIT_S = 60.0
+_HALF_BAD = 0.5
+
+
+def compose(settings: Settings) -> WorkerApp:
+    """The worker's app; nothing is opened or connected before it starts."""
+    names = TopicNames(app_id=settings.app_id, prefix=settings.topic_prefix)
+    app = create_worker_app(
+        settings.app_id,
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        credentials=credentials_of(settings.kafka_kwargs()),
+        source_topic=names.events,
+        partitions=settings.partitions,
+        state_dir=settings.state_dir,
+        standby_replicas=settings.standby_replicas,
+        session_timeout_s=settings.kafka_session_timeout_s,
+        web_host=settings.web_host,
+        web_port=settings.web_port,
+    )
+    POSITIONS.update(history=_history_position, lists=_lists_position)
+    tables = {name: add_table(app, name, partitions=settings.partitions) for name in ("history", "lists")}
+    metrics, bad_share = Metrics(), BadShare()
+    worker = _Worker(settings, names, app, tables, metrics, bad_share)
+    app.prepare = worker.prepare
+    add_pages(app, readiness=worker.missing, registry=metrics.registry)
+    return app
+
+
+def _history_position(record: bytes) -> tuple[int, int]:
+    at = history.header(record)
+    return at.epoch, at.offset
+
+
+def _lists_position(record: bytes) -> tuple[int, int]:
+    return lists.read(record)[0].position
+
+
+class _Worker:
+    """What a running worker consists of beside Faust."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        names: TopicNames,
+        app: WorkerApp,
+        tables: dict[str, Any],
+        metrics: Metrics,
+        bad_share: BadShare,
+    ) -> None:
+        self._settings = settings
+        self._kafka = settings.kafka_kwargs()
+        self._names = names
+        self._app = app
+        self._tables = tables
+        self._metrics = metrics
+        self._bad_share = bad_share
+        self._items = ItemCatalogue()
+        self._scoring = ScoringThread()
+        self._feeds: list[asyncio.Task[None]] = []
+        self._recovering = Stopwatch()
+        self._beat = Stopwatch()
+        self._lane: SourceLane | None = None
+
+    # -- the start
+
+    async def prepare(self) -> None:
+        """Check everything that could fail later; a problem is one line, and exit code 1."""
+        try:
+            await self._prepare()
+        except (NoBroker, TopicProblem, DeviceUnavailable, KafkaError, OSError) as error:
+            end_process(" ".join(str(error).split()))
+
+    async def _prepare(self) -> None:
+        settings, kafka = self._settings, self._kafka
+        require_device(settings.device)
+        await await_broker(kafka, limit_s=settings.kafka_wait_s, say=log.warning)
+        self._app.broker_is_tansu = await tansu.is_tansu(kafka)
+        topics = plan(self._names, partitions=settings.partitions, replication_factor=settings.replication_factor)
+        await create_topics(kafka, topics)
+        await check_topics(kafka, self._names, topics)
+        self._scoring.start()
+        await self._follow_items()
+        await self._follow_models()
+        self._app.lane = self._lane = self._compose_lane()
+        self._start_watchdog(self._lane)
+
+    async def _follow_items(self) -> None:
+        feed = TopicFeed(kafka=self._kafka, topic=self._names.items)
+
+        def apply(key: bytes | None, value: bytes | None) -> None:
+            if problem := self._items.apply(key, value):
+                log.warning("item %r left out: %s", key and key[:64], problem)
+
+        self._items.on_availability(self._scoring.set_available)
+        for record in await feed.load():
+            apply(record.key, record.value)
+        log.info("catalogue: %d items", len(self._items))
+
+        async def follow() -> None:
+            async for record in feed.follow():
+                apply(record.key, record.value)
+
+        self._feeds.append(asyncio.create_task(follow(), name="items"))
+
+    async def _follow_models(self) -> None:
+        feed = TopicFeed(kafka=self._kafka, topic=self._names.models)
+        watcher = ModelWatcher(
+            channel=self._settings.channel,
+            load=lambda folder: load_snapshot(
+                folder, device=self._settings.device, unavailable_hashes=self._items.unavailable
+            ),
+            swap=self._scoring.swap,
+            metrics=self._metrics,
+        )
+        for record in await feed.load():
+            await watcher.apply(record.key, record.value)
+
+        async def follow() -> None:
+            async for record in feed.follow():
+                await watcher.apply(record.key, record.value)
+
+        self._feeds.append(asyncio.create_task(follow(), name="models"))
+
+    def _compose_lane(self) -> SourceLane:
+        settings, app = self._settings, self._app
+        histories, given = self._tables["history"], self._tables["lists"]
+        trending = Trending(half_life_ms=_ms(timedelta(days=settings.trending_half_life_days)))
+        positive = frozenset(EVENT_TYPES.index(name) for name in settings.positive_types)
+        pipeline = Pipeline(
+            topics=self._names,
+            tables=Tables(
+                histories.data, histories.changelog_topic_name, given.data, given.changelog_topic_name
+            ),
+            window=Window(
+                epoch=settings.source_epoch,
+                limit=settings.history_limit,
+                max_age_ms=_ms(timedelta(days=settings.history_days)),
+            ),
+            emission=settings.emit,
+            sender=BatchSender(lambda: app.producer),
+            score=self._scoring.score,
+            answering=Answering(
+                source_topic=self._names.events,
+                lists=given.data,
+                k=settings.k,
+                positive=positive,
+                candidates=functools.partial(trending.candidates, self._items.available),
+                committed_offset=app.committed_offset,
+                epoch=settings.source_epoch,
+            ),
+            trending=trending,
+            popular_types=positive,
+            metrics=self._metrics,
+            bad_share=self._bad_share,
+        )
+        return SourceLane(
+            self._names.events,
+            pipeline,
+            current_generation=app.current_generation,
+            acknowledge=app.acknowledge,
+            on_failure=_fail,
+        )
+
+    # -- watching
+
+    def _start_watchdog(self, lane: SourceLane) -> None:
+        def recovery_age_s() -> float:
+            self._recovering.set(bool(self._app.rebalancing or self._app.in_recovery))
+            return self._recovering.age_s()
+
+        async def beat() -> None:
+            while True:
+                self._beat.set(False)
+                self._beat.set(True)
+                await asyncio.sleep(0.5)
+
+        self._feeds.append(asyncio.create_task(beat(), name="heartbeat of the loop"))
+        Watchdog(
+            [
+                Limit("the oldest chunk in flight", lane.oldest_age_s, self._settings.chunk_age_limit_s),
+                Limit("the recovery", recovery_age_s, self._settings.recovery_age_limit_s),
+                Limit("the event loop's last turn", self._beat.age_s, _LOOP_STALL_LIMIT_S),
+            ]
+        ).start()
+
+    def missing(self) -> list[str]:
+        """What keeps the worker from serving; nothing when it is ready."""
+        app = self._app
+        reasons = []
+        if self._lane is None:
+            reasons.append("starting")
+        elif app.rebalancing or not app.consumer.assignment():
+            reasons.append("no partitions assigned yet")
+        elif app.in_recovery:
+            reasons.append("recovering state from the changelog")
+        if any(task.done() for task in self._feeds):
+            reasons.append("a feed of items or models has ended")
+        if self._bad_share.value() > _HALF_BAD:
+            reasons.append("more than half of the last minute's events are bad: see the dead letters")
+        return reasons
+
+
+def _fail(error: BaseException) -> None:
+    # On purpose: a chunk that was not acknowledged is replayed by whoever takes over.
+    with suppress(Exception):
+        log.error("a chunk failed", exc_info=error)
+    end_process(f"a chunk failed ({type(error).__name__}: {error}); ending, so that it is replayed")
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)

@@ -1,0 +1,151 @@
+"""Step 4 of the pipeline: a chunk's touches become lists, recommendations and outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from faust.types import TP
+
+from stream_app.domain import history
+from stream_app.domain.decoding import Interaction
+from stream_app.domain.lists import GivenList, judging, read, remember, write
+from stream_app.domain.messages import EventPosition, ModelRef, Outcome, Recommendation, Trigger, encode
+from stream_app.domain.outcomes import Skipped, judge, seen_before_replayed
+from stream_app.domain.ranking import Candidate, RankedList, knows, rank, rank_trending
+from stream_app.scoring.microbatch import Scored
+from stream_app.streaming.lane.store import BatchStore
+from stream_app.streaming.touches import Touch
+
+TRENDING = ModelRef("trending", "fallback")
+
+
+@dataclass(slots=True)
+class Answers:
+    """What a chunk's answers come to: bytes to send, and counts."""
+
+    lists: dict[bytes, bytes | None] = field(default_factory=dict)
+    recommendations: list[tuple[bytes | None, bytes | None]] = field(default_factory=list)
+    outcomes: list[tuple[bytes | None, bytes | None]] = field(default_factory=list)
+    by_role: Counter[str] = field(default_factory=Counter)
+    judged: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+class Answering:
+    """Judges, ranks and remembers, user by user, strictly in order."""
+
+    def __init__(
+        self,
+        *,
+        source_topic: str,
+        lists: BatchStore,
+        epoch: int,
+        k: int,
+        positive: Collection[int],
+        candidates: Callable[[], Sequence[Candidate]],
+        committed_offset: Callable[[TP], int],
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._topic = source_topic
+        self._lists = lists
+        self._epoch = epoch
+        self._k = k
+        self._positive = frozenset(positive)
+        self._candidates = candidates
+        self._committed_offset = committed_offset
+        self._clock_ms = clock_ms
+
+    def answer(self, tp: TP, touches: Sequence[Touch], living: Sequence[Touch], scored: Scored | None) -> Answers:
+        """Answer the touches of a chunk; `scored` has one row for each of `living`, None without a model."""
+        answers = Answers()
+        if not touches:
+            return answers
+        now_ms = self._clock_ms()
+        committed = (self._epoch, self._committed_offset(tp))
+        ranked = iter(self._rank(living, scored))
+        users = list({touch.user: None for touch in touches})
+        given = dict(zip(users, map(read, self._lists.get_many(tp.partition, users)), strict=True))
+        for touch in touches:
+            self._judge(tp, touch, given[touch.user], answers, now_ms)
+            if touch.after is None:  # forgotten: nothing to answer, nothing to keep
+                given[touch.user] = ()
+                continue
+            ranking, model = next(ranked)
+            at = history.header(touch.after)
+            new = GivenList(at.epoch, at.offset, now_ms, self._k, model, ranking.hashes)
+            given[touch.user] = remember(given[touch.user], new, committed=committed)
+            message = self._recommendation(tp, touch, at.offset, ranking, model, now_ms)
+            answers.recommendations.append((touch.user, message))
+            answers.by_role[model.role] += 1
+        answers.lists = {user: write(kept) if kept else None for user, kept in given.items()}
+        self._lists.put_many(tp.partition, answers.lists)
+        return answers
+
+    def _rank(self, living: Sequence[Touch], scored: Scored | None) -> list[tuple[RankedList, ModelRef]]:
+        candidates = self._candidates()
+        if scored is None:
+            return [(rank_trending(candidates, touch.after, k=self._k), TRENDING) for touch in living]
+        model = ModelRef(scored.snapshot.version, scored.snapshot.role)
+        lists = rank(scored.ranked, scored.item_ids, scored.snapshot.vocabulary, k=self._k)
+        return [
+            (one, model) if known and one.items else (rank_trending(candidates, touch.after, k=self._k), TRENDING)
+            for touch, one, known in zip(living, lists, knows(scored.item_ids), strict=True)
+        ]
+
+    def _recommendation(
+        self, tp: TP, touch: Touch, offset: int, ranking: RankedList, model: ModelRef, now_ms: int
+    ) -> bytes:
+        ids = tuple(event.event_id for event in touch.events if event.event_id is not None)
+        return encode(
+            Recommendation(
+                user_id=touch.user.decode(),
+                items=ranking.items,
+                model=model,
+                trigger=Trigger(ids, self._topic, tp.partition, offset),
+                history_length=history.length(touch.after or b""),
+                event_timestamp=touch.events[-1].timestamp_ms,
+                emitted_at=now_ms,
+            )
+        )
+
+    def _judge(
+        self, tp: TP, touch: Touch, lists: tuple[GivenList, ...], answers: Answers, now_ms: int
+    ) -> None:
+        earlier: set[int] = set()
+        for event in touch.events:
+            result = self._judge_one(tp, event, touch, lists, earlier, now_ms)
+            if isinstance(result, Outcome):
+                answers.outcomes.append((touch.user, encode(result)))
+                answers.judged[result.model.role, result.rank is not None] += 1
+            else:
+                answers.skipped[result] += 1
+            earlier.add(event.item_hash)
+
+    def _judge_one(
+        self,
+        tp: TP,
+        event: Interaction,
+        touch: Touch,
+        lists: tuple[GivenList, ...],
+        earlier: set[int],
+        now_ms: int,
+    ) -> Outcome | Skipped:
+        seen: bool | None = event.item_hash in earlier
+        if not seen:
+            if event.offset <= touch.applied:
+                seen = seen_before_replayed(event, touch.after) if touch.after is not None else None
+            else:
+                seen = touch.before is not None and history.contains(touch.before, event.item_hash)
+        if seen is None:
+            return "out of the window"
+        return judge(
+            event,
+            judging(lists, self._epoch, event.offset),
+            seen=seen,
+            positive=self._positive,
+            source=EventPosition(self._topic, tp.partition, event.offset),
+            now_ms=now_ms,
+        )

@@ -1,0 +1,81 @@
+"""Follows the `models` topic: fetch, verify, warm, swap. A bad bundle never replaces a good one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from models.bundle.errors import BundleError, CorruptBundle
+from models.bundle.registry import Registry
+from models.bundle.verification import bundle_digest
+from stream_app.domain.messages import ModelAnnouncement
+from stream_app.scoring.snapshot import Snapshot
+from stream_app.streaming.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+_decode = msgspec.json.Decoder(ModelAnnouncement).decode
+
+
+class ModelWatcher:
+    """Keeps the serving snapshot at what was last announced for the channel."""
+
+    def __init__(
+        self,
+        *,
+        channel: str,
+        load: Callable[[Path], Snapshot],
+        swap: Callable[[Snapshot], None],
+        metrics: Metrics,
+        cache: Path | None = None,
+    ) -> None:
+        self._channel = channel.encode()
+        self._load = load
+        self._swap = swap
+        self._metrics = metrics
+        self._cache = cache
+        self.serving: str | None = None
+
+    async def apply(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one announcement; what is wrong with it is logged in one line, and the old model serves on."""
+        if key != self._channel or value is None:
+            return
+        try:
+            announcement = _decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._refuse("an announcement that is no valid JSON message", error)
+            return
+        if announcement.role != "champion" or announcement.version == self.serving:
+            return
+        try:
+            snapshot = await asyncio.get_running_loop().run_in_executor(None, self._prepare, announcement)
+        except (BundleError, OSError) as error:
+            self._refuse(announcement.version, error)
+            return
+        except Exception as error:  # onnxruntime and fsspec raise their own; none of it may end the worker
+            self._refuse(announcement.version, error)
+            return
+        self._swap(snapshot)
+        self.serving = announcement.version
+        self._metrics.model_swaps.inc()
+        log.info("model %s serves now", announcement.version)
+
+    def _prepare(self, announcement: ModelAnnouncement) -> Snapshot:
+        registry, version = Registry.of(announcement.uri, cache=self._cache)
+        folder = registry.fetch(version)
+        digest = bundle_digest(folder)
+        if digest != announcement.sha256:
+            raise CorruptBundle(
+                f"{announcement.uri}: the announcement says sha256 {announcement.sha256[:12]}…, the manifest has "
+                f"{digest[:12]}…; announce the model again"
+            )
+        return self._load(folder)
+
+    def _refuse(self, what: str, error: Exception) -> None:
+        self._metrics.model_refusals.inc()
+        kept = f"model {self.serving} serves on" if self.serving else "trending serves on"
+        log.error("model refused: %s: %s; %s", what, " ".join(str(error).split()), kept)

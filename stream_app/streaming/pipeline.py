@@ -1,0 +1,176 @@
+"""The order that makes a crash harmless, for every chunk of one partition.
+
+1. decode; bad records become dead letters
+2. group by user, one multi-get, extend (replays ignored), one RocksDB write batch
+3. send one changelog record per touched user, also where the replay changed nothing: after a crash the local store
+   may be ahead of the changelog
+4. encode and score; then, in the chunk's turn: judge outcomes, rank, write `lists`; send lists, recommendations,
+   outcomes, dead letters
+5. await the broker's acknowledgement of every one of them; a failure ends the worker on purpose
+6. acknowledge the source offsets, strictly in order; only they are committed (`partition_lane`)
+
+A failure before 6 replays the chunk: the same histories, and lists for the same users under positions that are the
+same or newer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from faust.types import TP
+
+from stream_app.domain.decoding import Interaction, Rejected, decode
+from stream_app.domain.trending import PartitionClock, Trending
+from stream_app.scoring.microbatch import Scored
+from stream_app.streaming.answering import Answering, Answers
+from stream_app.streaming.dead_letters import DeadLetter, dead_letter
+from stream_app.streaming.lane.producer import BatchSender
+from stream_app.streaming.lane.store import BatchStore
+from stream_app.streaming.metrics import BadShare, Metrics
+from stream_app.streaming.partition_lane import Turn
+from stream_app.streaming.topics import TopicNames
+from stream_app.streaming.touches import Emission, Touch, Window, touches_of
+
+Score = Callable[[Sequence[bytes], Sequence[int]], Awaitable[Scored | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A chunk after step 2."""
+
+    tp: TP
+    begun: float
+    touches: Sequence[Touch]
+    histories: dict[bytes, bytes | None]
+    dead_letters: Sequence[DeadLetter]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The two changelogged tables: their stores and the topics that log them."""
+
+    history: BatchStore
+    history_changelog: str
+    lists: BatchStore
+    lists_changelog: str
+
+
+class Pipeline:
+    """Implements `partition_lane.Steps`."""
+
+    def __init__(
+        self,
+        *,
+        topics: TopicNames,
+        tables: Tables,
+        window: Window,
+        emission: Emission,
+        sender: BatchSender,
+        score: Score,
+        answering: Answering,
+        trending: Trending,
+        popular_types: Collection[int],
+        metrics: Metrics,
+        bad_share: BadShare,
+    ) -> None:
+        self._topics = topics
+        self._tables = tables
+        self._window = window
+        self._emission = emission
+        self._sender = sender
+        self._score = score
+        self._answering = answering
+        self._trending = trending
+        self._popular = frozenset(popular_types).__contains__
+        self._clocks: dict[int, PartitionClock] = {}
+        self._metrics = metrics
+        self._bad_share = bad_share
+
+    def apply(self, tp: TP, records: Sequence[Any]) -> Work:
+        """Steps 1 and 2."""
+        begun = time.monotonic()
+        # 1. decode
+        events, dead_letters = self._decode(records)
+        # 2. extend the histories
+        by_user: dict[bytes, list[Interaction]] = {}
+        for event in events:
+            mine = by_user.get(event.user)
+            if mine is None:
+                by_user[event.user] = [event]
+            else:
+                mine.append(event)
+        stored = self._tables.history.get_many(tp.partition, list(by_user)) if by_user else []
+        touches: list[Touch] = []
+        histories: dict[bytes, bytes | None] = {}
+        for (user, mine), record in zip(by_user.items(), stored, strict=True):
+            touches += touches_of(user, mine, record, window=self._window, emission=self._emission)
+            histories[user] = touches[-1].after
+        if histories:
+            self._tables.history.put_many(tp.partition, histories)
+        clock = self._clocks.setdefault(tp.partition, PartitionClock())
+        self._trending.count(events, clock, self._popular)
+        self._metrics.events.inc(len(events))
+        return Work(tp, begun, touches, histories, dead_letters)
+
+    async def deliver(self, work: Work, *, turn: Turn) -> None:
+        """Steps 3 to 5."""
+        partition = work.tp.partition
+        tables, send = self._tables, self._sender.send
+        living = [touch for touch in work.touches if touch.after is not None]
+        scoring = asyncio.ensure_future(
+            self._score([touch.after or b"" for touch in living], [touch.events[-1].timestamp_ms for touch in living])
+        )
+        # 3. the histories' changelog
+        logged = await send(tables.history_changelog, partition, work.histories.items())
+        # 4. score, and answer in turn
+        scored = await scoring
+        await turn.wait()
+        answers = self._answering.answer(work.tp, work.touches, living, scored)
+        listed = await send(tables.lists_changelog, partition, answers.lists.items())
+        sent = await send(self._topics.recommendations, partition, answers.recommendations)
+        sent += await send(self._topics.outcomes, partition, answers.outcomes)
+        for letter in work.dead_letters:
+            sent.append(await self._sender.send_one(self._topics.dead_letters, **letter._asdict()))
+        turn.over()
+        # 5. await the acknowledgements
+        await asyncio.gather(*logged, *listed, *sent)
+        self._persist(tables.history, tables.history_changelog, partition, logged)
+        self._persist(tables.lists, tables.lists_changelog, partition, listed)
+        self._count(work, answers)
+
+    def _decode(self, records: Sequence[Any]) -> tuple[list[Interaction], list[DeadLetter]]:
+        events: list[Interaction] = []
+        dead_letters: list[DeadLetter] = []
+        for record in records:
+            found = decode(record.key, record.value, offset=record.offset, record_timestamp_ms=record.timestamp)
+            if isinstance(found, Rejected):
+                dead_letters.append(dead_letter(record, found))
+                self._metrics.dead_letters.labels(found.field).inc()
+            else:
+                events.append(found)
+        self._bad_share.add(good=len(events), bad=len(dead_letters))
+        return events, dead_letters
+
+    def _persist(
+        self, store: BatchStore, changelog: str, partition: int, acknowledged: Sequence[asyncio.Future[Any]]
+    ) -> None:
+        # Written after the state that it covers; a later recovery reads the changelog from there.
+        if acknowledged and store.is_open(partition):
+            store.set_persisted_offset(TP(changelog, partition), acknowledged[-1].result().offset)
+
+    def _count(self, work: Work, answers: Answers) -> None:
+        metrics = self._metrics
+        for role, count in answers.by_role.items():
+            metrics.recommendations.labels(role).inc(count)
+        for reason, count in answers.skipped.items():
+            metrics.skipped.labels(reason).inc(count)
+        for (role, hit), count in answers.judged.items():
+            metrics.outcomes.labels(role).inc(count)
+            if hit:
+                metrics.hits.labels(role).inc(count)
+        metrics.chunks.inc()
+        metrics.chunk_seconds.observe(time.monotonic() - work.begun)
