@@ -61,7 +61,7 @@ def compose(settings: Settings) -> WorkerApp:
     tables = {name: add_table(app, name, partitions=settings.partitions) for name in ("history", "lists")}
     metrics, bad_share = Metrics(), BadShare()
     worker = _Worker(settings, names, app, tables, metrics, bad_share)
-    app.prepare = worker.prepare
+    app.prepare, app.finish = worker.prepare, worker.finish
     add_pages(app, readiness=worker.missing, registry=metrics.registry)
     return app
 
@@ -96,7 +96,8 @@ class _Worker:
         self._bad_share = bad_share
         self._items = ItemCatalogue()
         self._scoring = ScoringThread()
-        self._feeds: list[asyncio.Task[None]] = []
+        self._feeds: list[TopicFeed] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._recovering = Stopwatch()
         self._beat = Stopwatch()
         self._lane: SourceLane | None = None
@@ -124,8 +125,20 @@ class _Worker:
         self._app.lane = self._lane = self._compose_lane()
         self._start_watchdog(self._lane)
 
+    async def finish(self) -> None:
+        """Let go of what Faust does not know of."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(feed.stop() for feed in self._feeds), self._scoring.stop())
+
+    def _feed(self, topic: str) -> TopicFeed:
+        feed = TopicFeed(kafka=self._kafka, topic=topic)
+        self._feeds.append(feed)
+        return feed
+
     async def _follow_items(self) -> None:
-        feed = TopicFeed(kafka=self._kafka, topic=self._names.items)
+        feed = self._feed(self._names.items)
 
         def apply(key: bytes | None, value: bytes | None) -> None:
             if problem := self._items.apply(key, value):
@@ -140,10 +153,10 @@ class _Worker:
             async for record in feed.follow():
                 apply(record.key, record.value)
 
-        self._feeds.append(asyncio.create_task(follow(), name="items"))
+        self._tasks.append(asyncio.create_task(follow(), name="items"))
 
     async def _follow_models(self) -> None:
-        feed = TopicFeed(kafka=self._kafka, topic=self._names.models)
+        feed = self._feed(self._names.models)
         watcher = ModelWatcher(
             channel=self._settings.channel,
             load=lambda folder: load_snapshot(
@@ -159,7 +172,7 @@ class _Worker:
             async for record in feed.follow():
                 await watcher.apply(record.key, record.value)
 
-        self._feeds.append(asyncio.create_task(follow(), name="models"))
+        self._tasks.append(asyncio.create_task(follow(), name="models"))
 
     def _compose_lane(self) -> SourceLane:
         settings, app = self._settings, self._app
@@ -214,7 +227,7 @@ class _Worker:
                 self._beat.set(True)
                 await asyncio.sleep(0.5)
 
-        self._feeds.append(asyncio.create_task(beat(), name="heartbeat of the loop"))
+        self._tasks.append(asyncio.create_task(beat(), name="heartbeat of the loop"))
         Watchdog(
             [
                 Limit("the oldest chunk in flight", lane.oldest_age_s, self._settings.chunk_age_limit_s),
@@ -233,7 +246,7 @@ class _Worker:
             reasons.append("no partitions assigned yet")
         elif app.in_recovery:
             reasons.append("recovering state from the changelog")
-        if any(task.done() for task in self._feeds):
+        if any(task.done() for task in self._tasks):
             reasons.append("a feed of items or models has ended")
         if self._bad_share.value() > _HALF_BAD:
             reasons.append("more than half of the last minute's events are bad: see the dead letters")

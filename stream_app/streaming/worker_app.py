@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal as signals
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -31,15 +30,21 @@ class WorkerApp(faust.App):
     """A Faust app whose consumer feeds a lane.
 
     `prepare` runs once, before anything of Faust starts: it sets `lane`, and may end the process with a line.
+    `finish` runs when everything in flight was acknowledged and committed.
     """
 
     lane: Lane
     broker_is_tansu: bool = False
     prepare: Callable[[], Awaitable[None]]
+    finish: Callable[[], Awaitable[None]]
 
     async def on_first_start(self) -> None:
         await self.prepare()
         await super().on_first_start()
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        await self.finish()
 
     def current_generation(self) -> int:
         return int(self.consumer_generation_id)
@@ -132,6 +137,12 @@ def credentials_of(kafka: dict[str, Any]) -> SASLCredentials | SSLCredentials | 
     return SSLCredentials(context=context) if context is not None else None
 
 
-def uses_uvloop() -> bool:
-    """Whether uvloop can be used here."""
-    return sys.platform != "win32"
+def run(app: WorkerApp, *, log_level: str = "info") -> None:
+    """Run the app until a signal; exits the process with 0, or with 1 after a crash.
+
+    Never at Faust's default level: WARN makes it set the root logger to DEBUG, and every message costs.
+    """
+    app.finalize()
+    app.worker_init()
+    app.worker_init_post_autodiscover()
+    app.Worker(loglevel=log_level, quiet=True).execute_from_commandline()
