@@ -18,6 +18,8 @@ from stream_app.settings import PREFIX, Settings
 class SettingsError(Exception):
     """A setting that cannot be used: its name, its value, what is allowed."""
 
+    exit_code = 2  # wrong use, not a failure
+
 
 def load_settings(*, config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings: `overrides` before the environment before the file before the defaults.
