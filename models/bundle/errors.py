@@ -17,3 +17,7 @@ class CorruptBundle(BundleError):
 
 class UnknownVersion(BundleError):
     """The registry does not hold the version that was asked for."""
+
+
+class WrongAnswers(BundleError):
+    """The loaded graph does not answer the golden batch as the exporter's did."""

@@ -1,0 +1,131 @@
+"""One version of a model, ready to serve: everything that must change together, in one frozen thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.errors import CorruptBundle, SignatureMismatch
+from models.bundle.items import BundleItems, read_items
+from models.bundle.manifest import Manifest
+from models.bundle.signature import EVENT_TYPES, check_signature, encoder_signature
+from models.bundle.verification import ENCODER_FILE, verify
+from models.bundle.vocabulary import Vocabulary
+from stream_app.domain.encoding import EXCLUDE_STEP, ModelInputs
+from stream_app.scoring.catalogue import Catalogue
+from stream_app.scoring.device import Device
+from stream_app.scoring.golden import check_golden
+from stream_app.scoring.onnx_scorer import open_scorer
+from stream_app.scoring.scorer import Scorer
+
+WARM_BATCHES = (1, 8, 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Session, vocabulary, catalogue, version and role.
+
+    Rows belong to one version: a batch that was encoded with a snapshot is scored and decoded with it.
+    """
+
+    version: str
+    role: str
+    manifest: Manifest
+    vocabulary: Vocabulary
+    catalogue: Catalogue
+    scorer: Scorer
+
+    def set_unavailable(self, item_hashes: Iterable[int]) -> None:
+        """Make these items unavailable and all others available; those that it does not know are ignored."""
+        self.catalogue.set_unavailable(self._rows(item_hashes))
+
+    def set_available(self, item_hashes: Iterable[int], *, available: bool) -> None:
+        """Take items out of all lists, or let them in again; those that it does not know are ignored."""
+        self.catalogue.set_available(self._rows(item_hashes), available)
+
+    def _rows(self, item_hashes: Iterable[int]) -> NDArray[np.int32]:
+        rows = self.vocabulary.rows(np.array(list(item_hashes), dtype=np.uint64))
+        return rows[rows > 0]
+
+
+def load_snapshot(
+    folder: Path, *, device: Device = "auto", role: str = "champion", unavailable_hashes: Iterable[int] = ()
+) -> Snapshot:
+    """Load a bundle, which serves only after it passed every check. Blocks: not for an event loop's thread.
+
+    Raises BundleError with the reason and the remedy, or DeviceUnavailable.
+    """
+    folder = Path(folder)
+    # 1. Nothing is opened before its digest was compared.
+    manifest = verify(folder)
+    _check_event_types(folder, manifest)
+    items = read_items(folder)
+    _check_items(folder, manifest, items)
+    # 2. The graph must take what we feed and give what we read.
+    catalogue = Catalogue(
+        vectors=items.vectors,
+        bias=items.bias,
+        dtype="float16" if manifest.catalogue_dtype == "float16" else "f4",
+    )
+    scorer = open_scorer(
+        folder / ENCODER_FILE,
+        catalogue=catalogue,
+        version=manifest.version,
+        max_length=manifest.max_length,
+        k_limit=manifest.k_limit,
+        device=device,
+    )
+    expected = encoder_signature(
+        max_length=manifest.max_length,
+        width=manifest.width,
+        k_limit=manifest.k_limit,
+        catalogue_dtype=manifest.catalogue_dtype,
+    )
+    check_signature(expected, found=scorer.signature, path=str(folder / ENCODER_FILE))
+    # 3. It must answer as the exporter's did, with every item available.
+    check_golden(folder, manifest.golden, scorer)
+    # 4. The first calls allocate: not while users wait.
+    for batch in WARM_BATCHES:
+        scorer.score(_empty_inputs(batch, manifest.max_length))
+    snapshot = Snapshot(
+        version=manifest.version,
+        role=role,
+        manifest=manifest,
+        vocabulary=items.vocabulary,
+        catalogue=catalogue,
+        scorer=scorer,
+    )
+    snapshot.set_unavailable(unavailable_hashes)
+    return snapshot
+
+
+def _check_event_types(folder: Path, manifest: Manifest) -> None:
+    # Codes are stored in histories: one must mean the same to the model and to the worker.
+    if manifest.event_types != EVENT_TYPES:
+        raise SignatureMismatch(
+            f"{folder}: event types {list(manifest.event_types)}, expected {list(EVENT_TYPES)}; "
+            f"train the model again"
+        )
+
+
+def _check_items(folder: Path, manifest: Manifest, items: BundleItems) -> None:
+    said = (manifest.item_count, manifest.capacity, manifest.width)
+    found = (len(items.vocabulary), *items.vectors.shape)
+    if said != found:
+        raise CorruptBundle(
+            f"{folder}: the manifest says {said[0]} items, {said[1]} rows of width {said[2]}; "
+            f"the table has {found[0]}, {found[1]} and {found[2]}; export the model again"
+        )
+
+
+def _empty_inputs(batch: int, max_length: int) -> ModelInputs:
+    return ModelInputs(
+        np.zeros((batch, max_length), dtype=np.int32),
+        np.zeros((batch, max_length), dtype=np.int32),
+        np.zeros((batch, max_length), dtype=np.float32),
+        np.zeros((batch, EXCLUDE_STEP), dtype=np.int32),
+    )
