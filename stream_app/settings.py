@@ -1,4 +1,4 @@
-"""Settings: environment `MILLSTREAM_*` over a TOML file over the defaults below; read once, then passed on."""
+"""Settings: environment `MILLSTREAM_*` over a TOML file over the defaults below; read once, passed on."""
 
 from __future__ import annotations
 
@@ -146,12 +146,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _whole_credentials(self) -> Settings:
-        if self.kafka_security_protocol.startswith("SASL"):
-            for name in ("kafka_sasl_username", "kafka_sasl_password"):
-                if getattr(self, name) is None:
-                    raise ValueError(
-                        f"{PREFIX}{name.upper()} is needed with kafka_security_protocol={self.kafka_security_protocol}"
-                    )
+        protocol = self.kafka_security_protocol
+        if protocol.startswith("SASL"):
+            for name in ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
+                if getattr(self, name.lower()) is None:
+                    raise ValueError(f"{PREFIX}{name} is needed with kafka_security_protocol={protocol}")
         if (self.kafka_tls_cert is None) != (self.kafka_tls_key is None):
             raise ValueError(f"{PREFIX}KAFKA_TLS_CERT and {PREFIX}KAFKA_TLS_KEY go together; one is missing")
         return self

@@ -134,7 +134,7 @@ def _one_line(invalid: ValidationError, *, overrides: Mapping[str, Any], path: P
 
 
 def _refuse_misspelt_variables() -> None:
-    """A variable that is nearly a setting's is a mistake; others may be a cluster's (MILLSTREAM_SERVICE_HOST)."""
+    """A variable that is nearly a setting's is a mistake; MILLSTREAM_SERVICE_HOST may be a cluster's."""
     for variable in os.environ:
         name = variable.removeprefix(PREFIX).lower()
         if variable.startswith(PREFIX) and name not in Settings.model_fields and name != "config":

@@ -123,7 +123,7 @@ class ApacheKafka:
             "transaction.state.log.num.partitions": 4,
             # The default adds 3 s to the first worker of a group.
             "group.initial.rebalance.delay.ms": 0,
-            # After a kill the controller keeps the broker out until its old session has ended: 9 s by default.
+            # After a kill the controller keeps the broker out until its old session ends: 9 s by default.
             "broker.session.timeout.ms": 2000,
             "broker.heartbeat.interval.ms": 500,
             # 128 MiB by default, out of a heap of 512.

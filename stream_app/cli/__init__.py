@@ -1,7 +1,7 @@
 """The command line: `millstream …`. One file a group of commands; each is imported when it is called.
 
-A module of commands has an `app`, a typer.Typer. Its messages go to stderr, what was asked for to stdout; with
-`--json` the last line of stdout is one object.
+A module of commands has an `app`, a typer.Typer. Its messages go to stderr, what was asked for to stdout;
+with `--json` the last line of stdout is one object.
 """
 
 from __future__ import annotations

@@ -18,18 +18,22 @@ app = typer.Typer()
 @app.command()
 def broker(
     ctx: typer.Context,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Where it listens; 0 takes a free one.")] = 9092,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where it listens; 0 takes a free one.")
+    ] = 9092,
     apache: Annotated[
-        bool, typer.Option("--apache", help="Apache Kafka instead of the embedded broker; needs Java and Maven.")
+        bool,
+        typer.Option("--apache", help="Apache Kafka instead of the embedded broker; needs Java and Maven."),
     ] = False,
     data: Annotated[
-        Path | None, typer.Option(help=f"Apache Kafka's data, kept; {DATA / 'kafka'} by default.", metavar="DIR")
+        Path | None,
+        typer.Option(help=f"Apache Kafka's data, kept; {DATA / 'kafka'} by default.", metavar="DIR"),
     ] = None,
 ) -> None:
     """Run a Kafka broker on this machine until Ctrl-C.
 
-    The embedded broker (Tansu) starts at once and keeps everything in memory: for a try-out. With --apache it is
-    Apache Kafka, one node; its jars (43 MB) are fetched once, its data outlive it.
+    The embedded broker (Tansu) starts at once and keeps everything in memory: for a try-out. With --apache it
+    is Apache Kafka, one node; its jars (43 MB) are fetched once, its data outlive it.
     """
     from stream_app.brokers import ApacheKafka, EmbeddedBroker
 

@@ -56,4 +56,6 @@ def _summary(manifest: Any) -> dict[str, Any]:
 
 
 def _figures(metrics: dict[str, Any]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, int | float))
+    return "  ".join(
+        f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, int | float)
+    )

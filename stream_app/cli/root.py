@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -54,7 +55,7 @@ class LazyGroup(TyperGroup):
             return TyperCommand(name=cmd_name, help=entry.summary)
         module = importlib.import_module(f"stream_app.cli.{entry.module}")
         command = typer.main.get_command(module.app)
-        # A module with several commands of the root gives them as a group; a group of its own is asked for by name.
+        # A module with several commands of the root has them in a group; else what it has is the command.
         inner = getattr(command, "commands", {})
         found = inner.get(cmd_name, command)
         found.name = cmd_name
@@ -82,11 +83,16 @@ def _millstream(
     ctx: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option(help="Settings file (TOML); the environment, MILLSTREAM_…, goes before it.", metavar="FILE"),
+        typer.Option(
+            help="Settings file (TOML); the environment, MILLSTREAM_…, goes before it.", metavar="FILE"
+        ),
     ] = None,
 ) -> None:
     """Recommendations from an event stream: Kafka in, an attention model, Kafka out."""
     ctx.obj = config
+    if config is not None:
+        # For what this process starts, and for a worker, which Faust may start as well.
+        os.environ["MILLSTREAM_CONFIG"] = str(config)
 
 
 def root_command() -> Any:

@@ -14,7 +14,9 @@ from stream_app.settings import Settings
 from stream_app.settings_sources import load_settings
 from stream_app.streaming.topics import TopicNames
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the last line; the rest goes to stderr.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object as the last line; the rest goes to stderr.")
+]
 
 
 def settings_of(ctx: typer.Context, **overrides: Any) -> Settings:

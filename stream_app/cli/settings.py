@@ -18,14 +18,15 @@ app = typer.Typer()
 def settings(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show every setting in force, what it means and where it was set; secrets are hidden.
 
-    Each is a variable of the environment, or the same name in small letters, without MILLSTREAM_, in the file of
-    --config.
+    Each is a variable of the environment, or the same name in small letters, without MILLSTREAM_, in the file
+    of --config.
     """
     in_force = settings_of(ctx)
     values, origins = shown(in_force), sources(in_force, config=ctx.find_root().obj, overrides={})
     rows = {name: {"value": values[name], "source": origins[name]} for name in values}
+    meanings = {name: field.description for name, field in Settings.model_fields.items()}
     text = "\n".join(
-        f"{PREFIX}{name.upper()}={_plain(row['value'])}  [{row['source']}]  {Settings.model_fields[name].description}"
+        f"{PREFIX}{name.upper()}={_plain(row['value'])}  [{row['source']}]  {meanings[name]}"
         for name, row in rows.items()
     )
     answer(text, {"settings": rows}, as_json=as_json)

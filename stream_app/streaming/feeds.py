@@ -11,11 +11,11 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from stream_app.streaming.lane import tansu
 from stream_app.streaming.topic_admin import TopicProblem
+from stream_app.streaming.whole_topic import open_reader, read_whole
 
 logger = logging.getLogger(__name__)
 _POLL_MS = 200
@@ -64,9 +64,8 @@ class TopicFeed:
                 logger.warning("reading topic %s again in %s s: %s", self._topic, _RETRY_S, reason)
             await self.stop()
             if time.monotonic() - started + _RETRY_S >= limit_s:
-                raise TopicProblem(
-                    f"topic {self._topic} could not be read within {limit_s:.0f} s ({reason}); is the broker up?"
-                )
+                fact = f"topic {self._topic} could not be read within {limit_s:.0f} s ({reason})"
+                raise TopicProblem(f"{fact}; is the broker up?")
             await asyncio.sleep(_RETRY_S)
 
     async def follow(self) -> AsyncIterator[FeedRecord]:
@@ -92,45 +91,17 @@ class TopicFeed:
             await consumer.stop()
 
     async def _load(self) -> list[FeedRecord]:
-        self._consumer = consumer = AIOKafkaConsumer(
-            **self._kafka,
-            group_id=None,
-            enable_auto_commit=False,
-            # A topic made anew starts below our position.
-            auto_offset_reset="earliest",
-        )
+        self._consumer = consumer = open_reader(self._kafka)
         await consumer.start()
-        if self._topic not in await consumer.topics():
-            raise TopicProblem(f"topic {self._topic} is missing; run millstream topics create")
-        numbers = await _partitions(consumer, self._topic)
-        partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
-        # Before anything is assigned: else the question waits behind a fetch that waits for records.
-        ends = await consumer.end_offsets(partitions)
-        if await tansu.is_tansu(self._kafka):
-            ends = await tansu.true_end_offsets(ends, bootstrap_servers=self._kafka["bootstrap_servers"])
-        # Assigned and not subscribed: there is no group that could move partitions.
-        consumer.assign(partitions)
         newest: dict[bytes, FeedRecord] = {}
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                for record in records:
-                    if record.key is None:
-                        continue
-                    newest.pop(record.key, None)  # so that the order is that of the newest records
-                    if record.value is not None:
-                        newest[record.key] = _feed_record(record)
+        async for records in read_whole(consumer, self._topic, kafka=self._kafka):
+            for record in records:
+                if record.key is None:
+                    continue
+                newest.pop(record.key, None)  # so that the order is that of the newest records
+                if record.value is not None:
+                    newest[record.key] = _feed_record(record)
         return list(newest.values())
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    """The numbers of the topic's partitions; they are known once the consumer has metadata of it."""
-    consumer.subscribe([topic])
-    try:
-        while not (numbers := consumer.partitions_for_topic(topic)):
-            await asyncio.sleep(0.02)
-        return set(numbers)
-    finally:
-        consumer.unsubscribe()
 
 
 def _feed_record(record: Any) -> FeedRecord:

@@ -30,11 +30,12 @@ class TopicProblem(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class FoundTopic:
-    """A topic as it is. `cleanup` is None where the broker does not tell."""
+    """A topic as it is. `cleanup` and `retention_ms` are None where the broker does not tell."""
 
     name: str
     partitions: int
     cleanup: str | None
+    retention_ms: int | None = None
 
 
 async def await_broker(
@@ -100,9 +101,14 @@ async def find_topics(kafka: Mapping[str, Any], names: Sequence[str]) -> dict[st
         if not names:
             return {}
         partitions = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(names)}
-        cleanups = await _cleanup_policies(admin, names)
+        settings = await _settings_of(admin, names)
         return {
-            name: FoundTopic(name=name, partitions=partitions[name], cleanup=cleanups.get(name))
+            name: FoundTopic(
+                name=name,
+                partitions=partitions[name],
+                cleanup=settings[name].get("cleanup.policy"),
+                retention_ms=int(settings[name].get("retention.ms", -1)) if settings[name] else None,
+            )
             for name in names
         }
 
@@ -127,9 +133,10 @@ def first_problem(names: TopicNames, topics: Sequence[Topic], found: Mapping[str
         if there is None:
             return f"topic {topic.name} is missing; run millstream topics create"
         if there.cleanup not in (None, topic.cleanup):  # "compact,delete" would forget users, too
+            alter = f"kafka-configs --alter --topic {topic.name} --add-config cleanup.policy={topic.cleanup}"
             return (
                 f"topic {topic.name} has cleanup.policy={there.cleanup}, and {topic.cleanup} is needed; "
-                f"set it (kafka-configs --alter --topic {topic.name} --add-config cleanup.policy={topic.cleanup})"
+                f"set it ({alter})"
             )
     by_user = [topic for topic in topics if topic.name not in (names.items, names.models, names.dead_letters)]
     source = found[names.events]
@@ -138,8 +145,8 @@ def first_problem(names: TopicNames, topics: Sequence[Topic], found: Mapping[str
         if there.partitions != source.partitions:
             return (
                 f"topic {topic.name} has {there.partitions} partitions and {names.events} has "
-                f"{source.partitions}; they must be equal: delete {topic.name} and run millstream topics create, "
-                "or start under another MILLSTREAM_APP_ID"
+                f"{source.partitions}; they must be equal: delete {topic.name} and run millstream topics "
+                "create, or start under another MILLSTREAM_APP_ID"
             )
         if there.partitions != topic.partitions:
             return (
@@ -185,16 +192,19 @@ async def _await_listed(admin: AIOKafkaAdminClient, names: Sequence[str], *, lim
     deadline = time.monotonic() + limit_s
     while not set(names) <= set(await admin.list_topics()):
         if time.monotonic() > deadline:
-            raise TopicProblem(f"topics {', '.join(names)} were created and do not appear; look at the broker")
+            raise TopicProblem(
+                f"topics {', '.join(names)} were created and do not appear; look at the broker"
+            )
         await asyncio.sleep(0.05)
 
 
-async def _cleanup_policies(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, str]:
+async def _settings_of(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Of every topic its settings; empty where we may not ask, and what cannot be seen is not checked."""
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    policies = {}
+    settings: dict[str, dict[str, str]] = {name: {} for name in names}
     for answer in await admin.describe_configs(resources):
         for code, _, _, name, entries in answer.resources:
-            if code == 0:  # else we may not ask; what cannot be seen is not checked
-                # A broker that lists only what was set differs from the default in nothing else.
-                policies[name] = {key: value for key, value, *_ in entries}.get("cleanup.policy", "delete")
-    return policies
+            if code == 0:
+                # A broker that lists only what was set deletes where nothing was.
+                settings[name] = {"cleanup.policy": "delete", **{key: value for key, value, *_ in entries}}
+    return settings
