@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 
-import mode.loop
-
-if sys.platform != "win32":
-    mode.loop.use("uvloop")
-
 from stream_app.composition import compose
 from stream_app.settings_sources import SettingsError, load_settings
+from stream_app.streaming.worker_app import use_fast_loop
 
+use_fast_loop()
 try:
     app = compose(load_settings())
 except SettingsError as error:

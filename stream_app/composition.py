@@ -116,7 +116,9 @@ class _Worker:
         require_device(settings.device)
         await await_broker(kafka, limit_s=settings.kafka_wait_s, say=log.warning)
         self._app.broker_is_tansu = await tansu.is_tansu(kafka)
-        topics = plan(self._names, partitions=settings.partitions, replication_factor=settings.replication_factor)
+        topics = plan(
+            self._names, partitions=settings.partitions, replication_factor=settings.replication_factor
+        )
         await create_topics(kafka, topics)
         await check_topics(kafka, self._names, topics)
         self._scoring.start()
@@ -190,7 +192,7 @@ class _Worker:
                 max_age_ms=_ms(timedelta(days=settings.history_days)),
             ),
             emission=settings.emit,
-            sender=BatchSender(lambda: app.producer),
+            sender=BatchSender(app.lane_producer),
             score=self._scoring.score,
             answering=Answering(
                 source_topic=self._names.events,
@@ -203,6 +205,7 @@ class _Worker:
             ),
             trending=trending,
             popular_types=positive,
+            item_name=self._item_name,
             metrics=self._metrics,
             bad_share=self._bad_share,
         )
@@ -213,6 +216,13 @@ class _Worker:
             acknowledge=app.acknowledge,
             on_failure=_fail,
         )
+
+    def _item_name(self, item_hash: int) -> str | None:
+        item = self._items.item(item_hash)
+        if item is not None:
+            return item.item_id
+        snapshot = self._scoring.snapshot
+        return snapshot.vocabulary.name_of(item_hash) if snapshot is not None else None
 
     # -- watching
 
@@ -242,7 +252,7 @@ class _Worker:
         reasons = []
         if self._lane is None:
             reasons.append("starting")
-        elif app.rebalancing or not app.consumer.assignment():
+        elif app.rebalancing or not app.has_partitions:
             reasons.append("no partitions assigned yet")
         elif app.in_recovery:
             reasons.append("recovering state from the changelog")

@@ -49,6 +49,11 @@ class Vocabulary:
         """The row of an id, 0 where the version does not know it."""
         return self._row_of.get(item_id, 0)
 
+    def name_of(self, hashed: int) -> str | None:
+        """The id that has this hash, None where the version does not know it."""
+        row = int(self.rows(np.array([hashed], dtype=np.uint64))[0])
+        return self._item_ids[row - 1] if row else None
+
     def rows(self, hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
         """The row of each hash: uint64 [n] -> int32 [n], 0 where the version does not know it."""
         mask = len(self._slots) - 1

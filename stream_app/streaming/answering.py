@@ -6,16 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from faust.types import TP
 
 from stream_app.domain import history
 from stream_app.domain.decoding import Interaction
 from stream_app.domain.lists import GivenList, judging, read, remember, write
-from stream_app.domain.messages import EventPosition, ModelRef, Outcome, Recommendation, Trigger, encode
+from stream_app.domain.messages import EventPosition, ModelRef, Outcome, Recommendation, Role, Trigger, encode
 from stream_app.domain.outcomes import Skipped, judge, seen_before_replayed
 from stream_app.domain.ranking import Candidate, RankedList, knows, rank, rank_trending
-from stream_app.scoring.microbatch import Scored
+from stream_app.scoring.requests import Scored
 from stream_app.streaming.lane.store import BatchStore
 from stream_app.streaming.touches import Touch
 
@@ -58,7 +59,9 @@ class Answering:
         self._committed_offset = committed_offset
         self._clock_ms = clock_ms
 
-    def answer(self, tp: TP, touches: Sequence[Touch], living: Sequence[Touch], scored: Scored | None) -> Answers:
+    def answer(
+        self, tp: TP, touches: Sequence[Touch], living: Sequence[Touch], scored: Scored | None
+    ) -> Answers:
         """Answer the touches of a chunk; `scored` has one row for each of `living`, None without a model."""
         answers = Answers()
         if not touches:
@@ -88,10 +91,12 @@ class Answering:
         candidates = self._candidates()
         if scored is None:
             return [(rank_trending(candidates, touch.after, k=self._k), TRENDING) for touch in living]
-        model = ModelRef(scored.snapshot.version, scored.snapshot.role)
+        model = ModelRef(scored.snapshot.version, cast(Role, scored.snapshot.role))
         lists = rank(scored.ranked, scored.item_ids, scored.snapshot.vocabulary, k=self._k)
         return [
-            (one, model) if known and one.items else (rank_trending(candidates, touch.after, k=self._k), TRENDING)
+            (one, model)
+            if known and one.items
+            else (rank_trending(candidates, touch.after, k=self._k), TRENDING)
             for touch, one, known in zip(living, lists, knows(scored.item_ids), strict=True)
         ]
 

@@ -19,13 +19,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from faust.types import TP
 
 from stream_app.domain.decoding import Interaction, Rejected, decode
 from stream_app.domain.trending import PartitionClock, Trending
-from stream_app.scoring.microbatch import Scored
+from stream_app.scoring.requests import Scored
 from stream_app.streaming.answering import Answering, Answers
 from stream_app.streaming.dead_letters import DeadLetter, dead_letter
 from stream_app.streaming.lane.producer import BatchSender
@@ -34,6 +35,9 @@ from stream_app.streaming.metrics import BadShare, Metrics
 from stream_app.streaming.partition_lane import Turn
 from stream_app.streaming.topics import TopicNames
 from stream_app.streaming.touches import Emission, Touch, Window, touches_of
+
+_SEED_HISTORIES = 10_000
+"""How many stored histories of a partition are read for trending: enough to know what is popular, in 0.1 s."""
 
 Score = Callable[[Sequence[bytes], Sequence[int]], Awaitable[Scored | None]]
 
@@ -74,6 +78,7 @@ class Pipeline:
         answering: Answering,
         trending: Trending,
         popular_types: Collection[int],
+        item_name: Callable[[int], str | None],
         metrics: Metrics,
         bad_share: BadShare,
     ) -> None:
@@ -86,6 +91,7 @@ class Pipeline:
         self._answering = answering
         self._trending = trending
         self._popular = frozenset(popular_types).__contains__
+        self._item_name = item_name
         self._clocks: dict[int, PartitionClock] = {}
         self._metrics = metrics
         self._bad_share = bad_share
@@ -103,6 +109,7 @@ class Pipeline:
                 by_user[event.user] = [event]
             else:
                 mine.append(event)
+        clock = self._clock(tp.partition)
         stored = self._tables.history.get_many(tp.partition, list(by_user)) if by_user else []
         touches: list[Touch] = []
         histories: dict[bytes, bytes | None] = {}
@@ -111,7 +118,6 @@ class Pipeline:
             histories[user] = touches[-1].after
         if histories:
             self._tables.history.put_many(tp.partition, histories)
-        clock = self._clocks.setdefault(tp.partition, PartitionClock())
         self._trending.count(events, clock, self._popular)
         self._metrics.events.inc(len(events))
         return Work(tp, begun, touches, histories, dead_letters)
@@ -122,7 +128,9 @@ class Pipeline:
         tables, send = self._tables, self._sender.send
         living = [touch for touch in work.touches if touch.after is not None]
         scoring = asyncio.ensure_future(
-            self._score([touch.after or b"" for touch in living], [touch.events[-1].timestamp_ms for touch in living])
+            self._score(
+                [touch.after or b"" for touch in living], [touch.events[-1].timestamp_ms for touch in living]
+            )
         )
         # 3. the histories' changelog
         logged = await send(tables.history_changelog, partition, work.histories.items())
@@ -146,7 +154,9 @@ class Pipeline:
         events: list[Interaction] = []
         dead_letters: list[DeadLetter] = []
         for record in records:
-            found = decode(record.key, record.value, offset=record.offset, record_timestamp_ms=record.timestamp)
+            found = decode(
+                record.key, record.value, offset=record.offset, record_timestamp_ms=record.timestamp
+            )
             if isinstance(found, Rejected):
                 dead_letters.append(dead_letter(record, found))
                 self._metrics.dead_letters.labels(found.field).inc()
@@ -155,11 +165,20 @@ class Pipeline:
         self._bad_share.add(good=len(events), bad=len(dead_letters))
         return events, dead_letters
 
+    def _clock(self, partition: int) -> PartitionClock:
+        clock = self._clocks.get(partition)
+        if clock is None:
+            # A new owner: what the stored histories show is where trending begins.
+            stored = islice(self._tables.history.partition_items(partition), _SEED_HISTORIES)
+            self._trending.count_histories((record for _, record in stored), self._popular, self._item_name)
+            clock = self._clocks[partition] = PartitionClock()
+        return clock
+
     def _persist(
         self, store: BatchStore, changelog: str, partition: int, acknowledged: Sequence[asyncio.Future[Any]]
     ) -> None:
         # Written after the state that it covers; a later recovery reads the changelog from there.
-        if acknowledged and store.is_open(partition):
+        if acknowledged and store.holds(partition):
             store.set_persisted_offset(TP(changelog, partition), acknowledged[-1].result().offset)
 
     def _count(self, work: Work, answers: Answers) -> None:

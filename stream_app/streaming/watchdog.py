@@ -81,7 +81,9 @@ class Stopwatch:
         return 0.0 if since is None else time.monotonic() - since
 
 
-def force_exit_after(seconds: float, *, reason: str, end: Callable[[str], None] = end_process) -> threading.Timer:
+def force_exit_after(
+    seconds: float, *, reason: str, end: Callable[[str], None] = end_process
+) -> threading.Timer:
     """End the process after a time, unless the timer is cancelled or the process is gone by then."""
     timer = threading.Timer(seconds, end, args=(reason,))
     timer.daemon = True

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import signal as signals
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import faust
+import mode.loop
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from stream_app.streaming import lane
 from stream_app.streaming.lane.consumer import LaneConsumer
+from stream_app.streaming.lane.producer import LaneProducer
 from stream_app.streaming.lane.protocol import Lane
 from stream_app.streaming.watchdog import force_exit_after
 
@@ -55,6 +59,19 @@ class WorkerApp(faust.App):
     def committed_offset(self, tp: TP) -> int:
         return self._lane_consumer.committed_offset(tp)
 
+    def lane_producer(self) -> LaneProducer:
+        producer = self.producer
+        assert isinstance(producer, LaneProducer)
+        return producer
+
+    @property
+    def has_partitions(self) -> bool:
+        """Whether the group has given this worker anything to do."""
+        try:
+            return bool(self._lane_consumer.assignment())
+        except ConsumerNotStarted:
+            return False
+
     @property
     def _lane_consumer(self) -> LaneConsumer:
         consumer = self.consumer
@@ -66,7 +83,7 @@ class LaneWorker(faust.Worker):
     """Faust's worker, gone within 10 s of a signal whatever hangs."""
 
     def _schedule_shutdown(self, signal: signals.Signals) -> None:
-        force_exit_after(FORCED_EXIT_S, reason=f"still there {FORCED_EXIT_S:.0f} s after {signal.name}; forced to end")
+        force_exit_after(FORCED_EXIT_S, reason=f"still there {FORCED_EXIT_S:.0f} s after {signal.name}")
         super()._schedule_shutdown(signal)
 
 
@@ -115,13 +132,15 @@ def create_worker_app(
     )
     source = app.topic(source_topic, key_type=bytes, value_type=bytes, partitions=partitions)
     # Registered now and not at the start, or Faust waits 45 s before it subscribes.
-    app.topics.add(source.clone(is_iterator=True))
+    app.topics.add(source.clone(is_iterator=True))  # type: ignore[arg-type]
     return app
 
 
 def add_table(app: WorkerApp, name: str, *, partitions: int) -> Any:
-    """A changelogged table whose store is a `BatchStore`; its changelog must exist with as many partitions."""
-    return app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions, options=dict(TABLE_OPTIONS))
+    """A changelogged table on a `BatchStore`; its changelog must exist with as many partitions."""
+    return app.Table(
+        name, key_type=bytes, value_type=bytes, partitions=partitions, options=dict(TABLE_OPTIONS)
+    )
 
 
 def credentials_of(kafka: dict[str, Any]) -> SASLCredentials | SSLCredentials | None:
@@ -135,6 +154,12 @@ def credentials_of(kafka: dict[str, Any]) -> SASLCredentials | SSLCredentials | 
             ssl_context=context,
         )
     return SSLCredentials(context=context) if context is not None else None
+
+
+def use_fast_loop() -> None:
+    """Run on uvloop where it exists; to be called before there is a loop."""
+    if sys.platform != "win32":
+        mode.loop.use("uvloop")
 
 
 def run(app: WorkerApp, *, log_level: str = "info") -> None:

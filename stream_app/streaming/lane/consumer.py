@@ -82,7 +82,8 @@ class LaneConsumer(driver.Consumer):
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         # The first thing that a recovery asks for: the last one's end must not end this one.
-        self.app.tables.recovery.signal_recovery_end.clear()
+        tables: Any = self.app.tables
+        tables.recovery.signal_recovery_end.clear()
         return await super().highwaters(*partitions)
 
     # -- delivery
@@ -92,7 +93,7 @@ class LaneConsumer(driver.Consumer):
         try:
             while not (stopped() or fetcher_stopped()):
                 if not self.flow_active:
-                    await self.wait(self.can_resume_flow)
+                    await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
                     continue
                 await self._deliver_next()
         except self.consumer_stopped_errors:
@@ -110,7 +111,7 @@ class LaneConsumer(driver.Consumer):
         if not open_:
             await (lane.wait_for_room(timeout_s=0.05) if active else asyncio.sleep(0.05))
             return
-        records = await self._getmany(open_, _FETCH_TIMEOUT_S)
+        records = await self._thread.getmany(open_, _FETCH_TIMEOUT_S)
         if not records or self.should_stop:
             await asyncio.sleep(0)
             return
@@ -133,7 +134,9 @@ class LaneConsumer(driver.Consumer):
     async def _rewind(self) -> None:
         try:
             await self.perform_seek()
-            await self._thread.rewind(frozenset(tp for tp in self.assignment() if tp.topic == self.lane.topic))
+            await self._thread.rewind(
+                frozenset(tp for tp in self.assignment() if tp.topic == self.lane.topic)
+            )
         except Exception as error:
             # Between two generations nothing can be sought; the recovery that follows seeks before the flow resumes.
             self.log.info("could not go back to the committed offsets yet: %r", error)

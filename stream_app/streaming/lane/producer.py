@@ -51,7 +51,9 @@ class BatchSender:
                     batch = client.create_batch()
                     if batch.append(key=key, value=value, timestamp=None) is None:
                         size = len(key or b"") + len(value or b"")
-                        raise RecordTooLarge(f"a record of {size} bytes for {topic} exceeds the largest batch")
+                        raise RecordTooLarge(
+                            f"a record of {size} bytes for {topic} exceeds the largest batch"
+                        )
             if batch.record_count():
                 futures.append(await client.send_batch(batch, topic, partition=partition))
         return futures
@@ -60,7 +62,7 @@ class BatchSender:
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers
     ) -> asyncio.Future[Any]:
         """Send one record with headers, to the partition that its key hashes to."""
-        future: asyncio.Future[Any] = await self._producer()._ensure_producer().send(
-            topic, value, key=key, headers=headers
+        future: asyncio.Future[Any] = (
+            await self._producer()._ensure_producer().send(topic, value, key=key, headers=headers)
         )
         return future

@@ -32,7 +32,7 @@ class BatchStore(rocksdb.Store):
         database.set_write_options(options)
         return database
 
-    def is_open(self, partition: int) -> bool:
+    def holds(self, partition: int) -> bool:
         """Whether this process holds the partition's database."""
         return partition in self._dbs
 
@@ -51,7 +51,7 @@ class BatchStore(rocksdb.Store):
                 batch.put(key, value)
         self._db_for_partition(partition).write(batch)
 
-    def items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+    def partition_items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """Every key and value of a partition, in the order of the keys."""
         return ((key, value) for key, value in self._visible_items(self._db_for_partition(partition)))
 

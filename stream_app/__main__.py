@@ -1,0 +1,5 @@
+"""`python -m stream_app …` is `millstream …`."""
+
+from stream_app.cli import main
+
+main()
