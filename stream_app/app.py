@@ -1,4 +1,4 @@
-"""The composition root: settings → everything. `faust -A stream_app.app worker` and `millstream worker` start here."""
+"""Where `faust -A stream_app.app worker` and `millstream worker` start: settings → the worker's app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored of a user and what the user would get now, told from Kafka and the registry, without a worker."""
+"""What is stored of a user and what the user would get now, told without a worker."""
 
 from __future__ import annotations
 

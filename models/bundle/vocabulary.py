@@ -29,7 +29,7 @@ class Vocabulary:
         )
         hashes.flags.writeable = False
         self.hashes: NDArray[np.uint64] = hashes
-        self._slots, self._slot_rows = _hash_table(hashes)
+        self._slots = _hash_table(hashes)
 
     def __len__(self) -> int:
         return len(self._item_ids)
@@ -58,31 +58,32 @@ class Vocabulary:
         """The row of each hash: uint64 [n] -> int32 [n], 0 where the version does not know it."""
         mask = len(self._slots) - 1
         slot = (hashes & np.uint64(mask)).view(np.int64)
-        held = self._slots[slot]
-        rows = self._slot_rows[slot]
-        missed = np.flatnonzero(held != hashes)
-        rows[missed] = 0
-        # Linear probing goes on where the slot belongs to another item; few, since most slots are empty.
-        pending = missed[held[missed] != NO_ITEM]
-        while pending.size:
-            slot[pending] = (slot[pending] + 1) & mask
-            held = self._slots[slot[pending]]
-            hit = held == hashes[pending]
-            rows[pending[hit]] = self._slot_rows[slot[pending[hit]]]
-            pending = pending[~hit & (held != NO_ITEM)]
-        return rows
+        # "clip", since all indices are valid and the default would check each of them.
+        rows = self._slots.take(slot, mode="clip")
+        missed = np.flatnonzero(self.hashes.take(rows, mode="clip") != hashes)
+        if missed.size:
+            # Linear probing goes on where the slot is another item's; few, since most slots are empty.
+            pending = missed[rows[missed] > 0]
+            rows[missed] = 0
+            while pending.size:
+                slot[pending] = (slot[pending] + 1) & mask
+                held = self._slots[slot[pending]]
+                hit = self.hashes[held] == hashes[pending]
+                rows[pending[hit]] = held[hit]
+                pending = pending[~hit & (held > 0)]
+        return rows.astype(np.int32)
 
 
-def _hash_table(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """An open-addressing table that numpy can probe for many hashes at once: hashes, and their rows."""
+def _hash_table(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """An open-addressing table that numpy can probe for many hashes at once: the row in each slot, or 0."""
     size = 1 << max(4, (4 * len(hashes)).bit_length())
-    slots = [NO_ITEM] * size
-    rows = [0] * size
-    for row, value in enumerate(hashes.tolist()[1:], start=1):
+    slots = [0] * size
+    values = hashes.tolist()
+    for row, value in enumerate(values[1:], start=1):
         slot = value & (size - 1)
-        while slots[slot] != NO_ITEM:
-            if slots[slot] == value:
+        while held := slots[slot]:
+            if values[held] == value:
                 raise ValueError(f"two items have the hash {value:#x}; rename one of them")
             slot = (slot + 1) & (size - 1)
-        slots[slot], rows[slot] = value, row
-    return np.array(slots, dtype=np.uint64), np.array(rows, dtype=np.int32)
+        slots[slot] = row
+    return np.array(slots, dtype=np.int64)

@@ -20,8 +20,8 @@ User = Annotated[str, typer.Argument(help="The user's id, as in the events.", me
 def recommend(ctx: typer.Context, user: User, as_json: AsJson = False) -> None:
     """What a user would get now, and why.
 
-    Ranks the stored history with the model that was last announced, at this moment; no worker is needed. A user or
-    items that the model does not know get what is trending, with the role `fallback`.
+    Ranks the stored history with the model that was last announced, at this moment; no worker is needed. A
+    user or items that the model does not know get what is trending, with the role `fallback`.
     """
     from stream_app.inspection import read_names, recommend_now
 

@@ -38,7 +38,7 @@ class Metrics:
 
 
 class BadShare:
-    """The share of bad events over the last minute: more than half means that the contract is misunderstood."""
+    """The share of bad events over the last minute: above half, the contract is misunderstood."""
 
     def __init__(self, *, window_s: float = 60.0) -> None:
         self._window_s = window_s

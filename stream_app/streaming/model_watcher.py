@@ -70,7 +70,7 @@ class ModelWatcher:
         digest = bundle_digest(folder)
         if digest != announcement.sha256:
             raise CorruptBundle(
-                f"{announcement.uri}: the announcement says sha256 {announcement.sha256[:12]}…, the manifest has "
+                f"{announcement.uri}: announced with sha256 {announcement.sha256[:12]}…, its manifest has "
                 f"{digest[:12]}…; announce the model again"
             )
         return self._load(folder)

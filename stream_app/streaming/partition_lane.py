@@ -16,7 +16,7 @@ IN_FLIGHT = 3
 
 
 class Turn:
-    """A chunk's place in the order of its partition: it waits for the chunk before it, and says when it is over."""
+    """A chunk's place in its partition's order: it waits for the one before, and says when it is over."""
 
     def __init__(self, before: Turn | None) -> None:
         self._before = before
@@ -144,6 +144,7 @@ class PartitionLane:
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._in_flight[task]
         self._slots.release()
-        # A chunk that failed never lets its successors be acknowledged: the worker ends and they are replayed.
+        # A chunk that failed never lets its successors be acknowledged: the worker ends and they are
+        # replayed.
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_failure(error)

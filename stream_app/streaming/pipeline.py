@@ -2,15 +2,15 @@
 
 1. decode; bad records become dead letters
 2. group by user, one multi-get, extend (replays ignored), one RocksDB write batch
-3. send one changelog record per touched user, also where the replay changed nothing: after a crash the local store
-   may be ahead of the changelog
-4. encode and score; then, in the chunk's turn: judge outcomes, rank, write `lists`; send lists, recommendations,
-   outcomes, dead letters
+3. send one changelog record per touched user, also where the replay changed nothing: after a crash the local
+   store may be ahead of the changelog
+4. encode and score; then, in the chunk's turn: judge outcomes, rank, write `lists`; send lists,
+   recommendations, outcomes, dead letters
 5. await the broker's acknowledgement of every one of them; a failure ends the worker on purpose
 6. acknowledge the source offsets, strictly in order; only they are committed (`partition_lane`)
 
-A failure before 6 replays the chunk: the same histories, and lists for the same users under positions that are the
-same or newer.
+A failure before 6 replays the chunk: the same histories, and lists for the same users under positions that
+are the same or newer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from stream_app.streaming.topics import TopicNames
 from stream_app.streaming.touches import Emission, Touch, Window, touches_of
 
 _SEED_HISTORIES = 10_000
-"""How many stored histories of a partition are read for trending: enough to know what is popular, in 0.1 s."""
+"""How many stored histories of a partition trending begins with: enough to know what is popular, in 0.1 s."""
 
 Score = Callable[[Sequence[bytes], Sequence[int]], Awaitable[Scored | None]]
 

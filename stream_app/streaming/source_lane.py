@@ -57,7 +57,7 @@ class SourceLane:
             return
 
     async def drain(self, *, timeout_s: float) -> bool:
-        """Forget what is queued and wait for what is in flight; the partitions start anew with the next records."""
+        """Forget what is queued and wait for what is in flight; every partition then starts anew."""
         lanes = tuple(self._partitions.values())
         self._partitions.clear()
         for lane in lanes:

@@ -16,8 +16,8 @@ async def read_histories(
 ) -> dict[PartitionAndUser, bytes]:
     """The newest record of every user, or of one, by partition and user.
 
-    A user is on one partition unless producers disagree about the partitioner; then all are shown. Where records
-    of a user differ in position the higher stays, as it does in a recovery.
+    A user is on one partition unless producers disagree about the partitioner; then all are shown. Where
+    records of a user differ in position the higher stays, as it does in a recovery.
 
     Raises TopicProblem, KafkaError, UnknownFormat.
     """

@@ -40,8 +40,8 @@ def touches_of(
 ) -> Iterator[Touch]:
     """The touches of a user's events in a chunk, in order; the last one's `after` is what is stored.
 
-    `touched`: one for all. `each`: one an event; only what is replayed shares one, since the histories between
-    are gone.
+    `touched`: one for all. `each`: one an event; only what is replayed shares one, since the histories
+    between are gone.
     """
     applied = -1
     if stored is not None:

@@ -1,7 +1,8 @@
 """Ends a worker that no longer gets on, and one that cannot stop.
 
-A Faust worker can hang without a word: an exception inside recovery ends it silently, a missing topic leaves a chunk
-in flight for ever. The watchdog runs in a thread of its own, so that a blocked event loop does not silence it.
+A Faust worker can hang without a word: an exception inside recovery ends it silently, a missing topic
+leaves a chunk in flight for ever. The watchdog runs in a thread of its own, so that a blocked event loop
+does not silence it.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Watchdog:
                 age_s = limit.age_s()
                 if age_s > limit.limit_s:
                     self._end(
-                        f"{limit.what} is {age_s:.0f} s old, more than {limit.limit_s:.0f} s are a hang; ending, so "
-                        "that the supervisor starts a new worker. Nothing is lost: what was not committed is replayed"
+                        f"{limit.what} is {age_s:.0f} s old, and more than {limit.limit_s:.0f} s are a hang; "
+                        "ending, so that a new worker starts and replays what was not committed"
                     )
                     return
 

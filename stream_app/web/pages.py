@@ -11,15 +11,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 def add_pages(app: Any, *, readiness: Callable[[], list[str]], registry: CollectorRegistry) -> None:
     """Add the pages to a Faust app; `readiness` names what is missing, nothing where the worker serves."""
 
-    @app.page("/health")
     async def health(web: Any, request: Any) -> Any:
         return web.json({"status": "ok"})
 
-    @app.page("/ready")
     async def ready(web: Any, request: Any) -> Any:
         missing = readiness()
         return web.json({"ready": not missing, "missing": missing}, status=503 if missing else 200)
 
-    @app.page("/metrics")
     async def metrics(web: Any, request: Any) -> Any:
         return web.bytes(generate_latest(registry), content_type=CONTENT_TYPE_LATEST.split(";")[0])
+
+    for page in (health, ready, metrics):
+        app.page(f"/{page.__name__}")(page)

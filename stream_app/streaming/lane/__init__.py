@@ -1,8 +1,9 @@
 """The batch lane: Faust's engine with whole fetched record lists instead of one message at a time.
 
-Faust keeps the app, the assignor, the tables, the changelogs, recovery, standbys, the web server and the command
-line. Through its plug-in registries the lane replaces what happens per message: the consumer hands record lists of
-one partition to a `Lane`, recovery writes record lists, and the store reads and writes batches.
+Faust keeps the app, the assignor, the tables, the changelogs, recovery, standbys, the web server and the
+command line. Through its plug-in registries the lane replaces what happens per message: the consumer hands
+record lists of one partition to a `Lane`, recovery writes record lists, and the store reads and writes
+batches.
 
 The internals of Faust and aiokafka that this leans on are pinned by tests/contract/test_faust_internals.py.
 """

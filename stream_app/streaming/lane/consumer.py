@@ -2,10 +2,11 @@
 
 Holes of Faust that this file closes (each has a test, see ARCHITECTURE.md):
 
-1. The set of active partitions is shared with the fetch thread and changed under it; emptied, aiokafka reads it as
-   "no filter" and drops the records of paused partitions. The thread gets a frozen copy.
-2. The signal that ends a recovery stays set until the slurp loop's next turn, up to 5 s later, so that a second
-   rebalance "recovers" in 1 ms and serves stale state. It is cleared when a recovery asks for its high watermarks.
+1. The set of active partitions is shared with the fetch thread and changed under it; emptied, aiokafka reads
+   it as "no filter" and drops the records of paused partitions. The thread gets a frozen copy.
+2. The signal that ends a recovery stays set until the slurp loop's next turn, up to 5 s later, so that a
+   second rebalance "recovers" in 1 ms and serves stale state. It is cleared when a recovery asks for its high
+   watermarks.
 3. The offset to commit is guessed from a list of acked messages and can pass one in flight. The lane says it.
 4. Records that were fetched under one generation must not be handled under the next. The generation is noted
    before the fetch, compared after it, and the position goes back to the committed offsets where they differ.
@@ -49,7 +50,7 @@ class LaneConsumer(driver.Consumer):
     # -- acknowledgement and commit
 
     def acknowledge(self, tp: TP, next_offset: int, *, generation: int) -> None:
-        """Say that everything before `next_offset` is done; ignored where the partition was handed out anew."""
+        """Say that everything before `next_offset` is done; ignored under another generation."""
         if generation == self.app.consumer_generation_id and next_offset > self._next_offsets.get(tp, -1):
             self._next_offsets[tp] = next_offset
             self._acked.setdefault(tp, [])  # commit() looks at the partitions of this mapping
@@ -111,7 +112,7 @@ class LaneConsumer(driver.Consumer):
         if not open_:
             await (lane.wait_for_room(timeout_s=0.05) if active else asyncio.sleep(0.05))
             return
-        records = await self._thread.getmany(open_, _FETCH_TIMEOUT_S)
+        records = await self._thread.getmany(open_, _FETCH_TIMEOUT_S)  # type: ignore[arg-type]
         if not records or self.should_stop:
             await asyncio.sleep(0)
             return
@@ -138,7 +139,7 @@ class LaneConsumer(driver.Consumer):
                 frozenset(tp for tp in self.assignment() if tp.topic == self.lane.topic)
             )
         except Exception as error:
-            # Between two generations nothing can be sought; the recovery that follows seeks before the flow resumes.
+            # Between two generations nothing can be sought; the recovery that follows seeks by itself.
             self.log.info("could not go back to the committed offsets yet: %r", error)
 
     async def perform_seek(self) -> None:

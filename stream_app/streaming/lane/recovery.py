@@ -1,8 +1,8 @@
 """Recovery and standbys: changelog records written in whole lists.
 
-Faust puts each changelog record into a queue and applies them one buffer at a time; here a fetched list is one
-RocksDB write batch. Faust's own bookkeeping (offsets, high watermarks, the end signal) is kept up to date, so that
-its recovery service goes on as it knows it.
+Faust puts each changelog record into a queue and applies them one buffer at a time; here a fetched list is
+one RocksDB write batch. Faust's own bookkeeping (offsets, high watermarks, the end signal) is kept up to
+date, so that its recovery service goes on as it knows it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The RocksDB store of a table, read and written in batches, one database per partition.
 
-RocksDB's own log is off: the changelog is the log. A crash therefore loses what was in memory, and a database on
-disk always holds a prefix of its writes; the changelog offset is written after the state that it covers, so that it
-never claims too much.
+RocksDB's own log is off: the changelog is the log. A crash therefore loses what was in memory, and a
+database on disk always holds a prefix of its writes; the changelog offset is written after the state that
+it covers, so that it never claims too much.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class BatchStore(rocksdb.Store):
     def _open_for_partition(self, partition: int) -> Any:
         database = super()._open_for_partition(partition)
         options = WriteOptions()
-        options.disable_wal = True
+        options.disable_wal = True  # type: ignore[method-assign, assignment]
         database.set_write_options(options)
         return database
 
@@ -58,8 +58,8 @@ class BatchStore(rocksdb.Store):
     def apply_records(self, tp: TP, records: Sequence[Any]) -> None:
         """Write changelog records as one batch, with the offset that they reach.
 
-        Where two records of a key differ in their source position, the higher one stays, whichever came last: the
-        late record of an owner that was frozen and expelled does not undo its successor's.
+        Where two records of a key differ in their source position, the higher one stays, whichever came
+        last: the late record of an owner that was frozen and expelled does not undo its successor's.
         """
         database = self._db_for_partition(tp.partition)
         newest = self._newest_by_key(records)

@@ -10,7 +10,7 @@ from faust.types import TP
 from stream_app.streaming.lane import tansu
 
 FETCH_MAX_WAIT_MS = 100
-"""Faust hard-codes 1,500: high-watermark look-ups queue behind a waiting fetch, 0.3 to 1.25 s per rebalance."""
+"""Faust hard-codes 1,500; high-watermark look-ups queue behind a waiting fetch, 0.3 to 1.25 s a rebalance."""
 
 
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
