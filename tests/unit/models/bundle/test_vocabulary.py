@@ -56,7 +56,7 @@ def test_an_id_given_twice_is_refused() -> None:
 
 def test_two_ids_of_one_hash_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "item_hash", lambda _: 7)
-    with pytest.raises(ValueError, match="two items have the hash 0x7"):
+    with pytest.raises(ValueError, match="two items have the same hash"):
         Vocabulary(["a", "b"])
 
 
