@@ -18,12 +18,15 @@ from stream_app.domain.messages import FORGET, MAX_ID_BYTES, MAX_VALUE_BYTES, Ev
 DAY_MS = 86_400_000
 EARLIEST_MS = 10**11
 """Milliseconds of March 1973. A smaller number is almost surely in seconds."""
+LATEST_MS = (1 << 55) - 1
+"""The largest timestamp that a history's entry can hold, with a bit to spare."""
 
 TYPE_CODES = {name: code for code, name in enumerate(EVENT_TYPES) if code}
 
 _decode_event = msgspec.json.Decoder(Event).decode
-_FIELD = re.compile(r"at `\$\.([A-Za-z_]+)")
-_MISSING = re.compile(r"missing required field `(\w+)`")
+# The end of msgspec's message names the field; what stands before it can hold text of the event's own.
+_FIELD = re.compile(r"(?: - at `\$\.(\w+)[^`]*`|missing required field `(\w+)`)$")
+_MAX_REASON = 300
 
 
 class Interaction(NamedTuple):
@@ -43,7 +46,7 @@ class Interaction(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A bad event: one line that says why, and the field at fault (`key` and `value` for the record's own)."""
+    """A bad event: why, in one line, and the field at fault (`key` and `value` for the record's own)."""
 
     reason: str
     field: str
@@ -64,42 +67,66 @@ def decode(
     try:
         event = _decode_event(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _refusal(value, error)
+        return _refusal(error)
     user = event.user_id.encode()
     if key != user:
         return _wrong_key(key, user)
     if len(user) > MAX_ID_BYTES:
         return Rejected(f"user_id has {len(user)} bytes; at most {MAX_ID_BYTES} are accepted", "user_id")
     timestamp = record_timestamp_ms if event.timestamp is None else event.timestamp
-    if timestamp < EARLIEST_MS:
-        hint = "are these seconds? Send milliseconds since the epoch"
-        return Rejected(f"timestamp {timestamp} lies before {EARLIEST_MS}: {hint}", "timestamp")
-    if timestamp > record_timestamp_ms + DAY_MS and (record_timestamp_ms >= 0 or timestamp >= 1 << 55):
-        reason = f"timestamp {timestamp} is more than a day after the record's own {record_timestamp_ms}"
-        return Rejected(f"{reason}; check the producer's clock", "timestamp")
+    late = timestamp > record_timestamp_ms + DAY_MS and record_timestamp_ms >= 0
+    if late or not EARLIEST_MS <= timestamp <= LATEST_MS:
+        return _wrong_time(event.timestamp, record_timestamp_ms)
     if event.type == FORGET:
         return Interaction(offset, user, 0, timestamp, 0, "", event.event_id, None)
     item_id = event.item_id
     if not item_id:
         return Rejected("item_id is missing or empty; only `forget` goes without one", "item_id")
     if len(item_id) > MAX_ID_BYTES // 4 and len(item_id.encode()) > MAX_ID_BYTES:
-        return Rejected(f"item_id has {len(item_id.encode())} bytes; at most {MAX_ID_BYTES} are accepted", "item_id")
+        size = len(item_id.encode())
+        return Rejected(f"item_id has {size} bytes; at most {MAX_ID_BYTES} are accepted", "item_id")
+    code = TYPE_CODES[event.type]
     return Interaction(
-        offset, user, item_hash(item_id), timestamp, TYPE_CODES[event.type], item_id, event.event_id, event.context
+        offset, user, item_hash(item_id), timestamp, code, item_id, event.event_id, event.context
+    )
+
+
+def _wrong_time(timestamp: int | None, record_timestamp_ms: int) -> Rejected:
+    if timestamp is None and record_timestamp_ms < 0:
+        return Rejected("timestamp is missing and the record has none; send one of them", "timestamp")
+    if timestamp is None:
+        whose, timestamp = "timestamp is missing and the record's own", record_timestamp_ms
+    else:
+        whose = "timestamp"
+    number = str(timestamp) if abs(timestamp) < 1 << 64 else f"{str(timestamp)[:20]}…"
+    if timestamp < EARLIEST_MS:
+        hint = "are these seconds? Send milliseconds since the epoch"
+        return Rejected(f"{whose} {number} lies before {EARLIEST_MS}: {hint}", "timestamp")
+    if timestamp > record_timestamp_ms + DAY_MS and record_timestamp_ms >= 0:
+        reason = f"timestamp {number} is more than a day after the record's own {record_timestamp_ms}"
+        return Rejected(f"{reason}; check the producer's clock", "timestamp")
+    return Rejected(
+        f"{whose} {number} lies beyond {LATEST_MS}; send milliseconds since the epoch", "timestamp"
     )
 
 
 def _wrong_key(key: bytes | None, user: bytes) -> Rejected:
     if key is None:
-        return Rejected("the key is absent; send the user_id as key, so that a user stays on one partition", "key")
+        hint = "send the user_id as key, so that a user stays on one partition"
+        return Rejected(f"the key is absent; {hint}", "key")
     if key == b'"' + user + b'"':
         return Rejected("the key is the user_id in JSON quotes; send the plain user_id", "key")
     return Rejected(f"the key {key[:64]!r} differs from the user_id {user[:64]!r}", "key")
 
 
-def _refusal(value: bytes, error: Exception) -> Rejected:
-    text = " ".join(str(error).split())[:300]
-    if isinstance(error, msgspec.ValidationError):
-        found = _FIELD.search(text) or _MISSING.search(text)
-        return Rejected(f"not a valid event: {text}", found.group(1) if found else "value")
-    return Rejected(f"not JSON: {text}", "value")
+def _refusal(error: Exception) -> Rejected:
+    if isinstance(error, RecursionError):
+        return Rejected("the value is nested too deeply; send the event as one flat object", "value")
+    text = " ".join(str(error).split())
+    if not isinstance(error, msgspec.ValidationError):
+        return Rejected(f"not JSON: {text[:_MAX_REASON]}", "value")
+    found = _FIELD.search(text)
+    field = (found[1] or found[2]) if found else "value"
+    if len(text) > _MAX_REASON:
+        text = f"{text[: _MAX_REASON // 2]} … {text[-_MAX_REASON // 2 :]}"
+    return Rejected(f"not a valid event: {text}", field)

@@ -34,12 +34,16 @@ class ModelInputs:
 
 
 def encode(
-    records: Sequence[bytes], now_ms: Sequence[int] | npt.NDArray[np.int64], vocabulary: Vocabulary, *, max_length: int
+    records: Sequence[bytes],
+    now_ms: Sequence[int] | npt.NDArray[np.int64],
+    vocabulary: Vocabulary,
+    *,
+    max_length: int,
 ) -> ModelInputs:
     """Encode packed histories (see `history`) for the moments `now_ms`.
 
-    Items that the vocabulary does not know are dropped before the last `max_length` are taken. Everything known
-    in the whole window is excluded from the ranking, not the last `max_length` alone.
+    Items that the vocabulary does not know are dropped before the last `max_length` are taken. Everything
+    known in the whole window is excluded from the ranking, not the last `max_length` alone.
     """
     batch = len(records)
     counts = np.array([len(record) - HEADER_BYTES for record in records], dtype=np.int64) >> 4

@@ -8,7 +8,7 @@ arrival.
 
 `offset` is the source position of the last event applied; `newest` is the latest timestamp that this user has
 ever had; `oldest` is a lower bound of the entries' timestamps, which tells whether pruning by age has work.
-Histories stay packed from the store to the model inputs: `extend` splices bytes, and numpy reads them in place.
+Histories stay packed from the store to the model inputs: `extend` splices bytes, numpy reads them in place.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Entry(NamedTuple):
 def header(record: bytes) -> Header:
     """Read a record's header. Raises UnknownFormat where a newer version wrote it."""
     if record[0] != FORMAT:
-        raise UnknownFormat(f"history format {record[0]} found, this version reads {FORMAT}; upgrade the worker")
+        found = f"history format {record[0]} found"
+        raise UnknownFormat(f"{found}, this version reads {FORMAT}; upgrade the worker")
     return Header(*_read_header(record))
 
 
@@ -100,34 +101,39 @@ def find(record: bytes, item_hash: int, *, end: int | None = None) -> int:
 def extend(
     record: bytes | None, events: Iterable[Interaction], *, epoch: int, limit: int, max_age_ms: int
 ) -> bytes | None:
-    """Apply a user's events, given in order of arrival; the result depends on the history and the events alone.
+    """Apply a user's events, given in order of arrival; the result depends on history and events alone.
 
-    An event at or below the stored position (epoch, offset) changes nothing, so that a replay is harmless, and
-    any cut of the same events into calls gives the same bytes. Entries beyond the last `limit`, and entries more
-    than `max_age_ms` before the user's own newest timestamp, are dropped: one wrong clock ages nobody else.
-    `forget` erases what came before it; None is returned where nothing is left to store.
+    An event at or below the stored position (epoch, offset) changes nothing, so that a replay is harmless,
+    and any cut of the same events into calls gives the same bytes. Entries beyond the last `limit`, and
+    entries more than `max_age_ms` before the user's own newest timestamp, are dropped: one wrong clock ages
+    nobody else. `forget` erases what came before it; None is returned where nothing is left to store.
     """
     if record is None:
-        position, newest, oldest, body = (-1, -1), _NEVER, -_NEVER, b""
+        offset, newest, oldest, body = -1, _NEVER, -_NEVER, b""
     else:
-        stored = header(record)
-        position, newest, oldest, body = stored[1:3], stored.newest_ms, stored.oldest_ms, record[HEADER_BYTES:]
-    offset = position[1]
+        _, stored_epoch, offset, newest, oldest = header(record)
+        if epoch != stored_epoch:
+            if epoch < stored_epoch:
+                return record
+            offset = -1
+        body = record[HEADER_BYTES:]
     fresh: list[Interaction] = []
     for event in events:
-        if (epoch, event.offset) <= position:
+        if event.offset <= offset:
             continue
         offset = event.offset
         if event.type_code:
             fresh.append(event)
             continue
-        record, position, newest, oldest, body = None, (-1, -1), _NEVER, -_NEVER, b""
+        record, offset, newest, oldest, body = None, -1, _NEVER, -_NEVER, b""
         fresh.clear()
     if not fresh:
         return record
     times = [event.timestamp_ms for event in fresh]
     latest, earliest = max(newest, *times), min(oldest, *times)
-    added = b"".join([_pack_entry(event.item_hash, event.timestamp_ms << 8 | event.type_code) for event in fresh])
+    added = b"".join(
+        [_pack_entry(event.item_hash, event.timestamp_ms << 8 | event.type_code) for event in fresh]
+    )
     if earliest >= latest - max_age_ms:
         body = (body + added)[-limit * ENTRY_BYTES :]
     else:
@@ -138,15 +144,20 @@ def extend(
 def _extend_one_by_one(
     body: bytes, added: bytes, newest: int, oldest: int, limit: int, max_age_ms: int
 ) -> tuple[bytes, int, int]:
-    # Pruning by age and by count do not commute over a batch: only event by event is every cut of it the same.
-    kept = list(ENTRY.iter_unpack(body))
-    for entry in ENTRY.iter_unpack(added):
-        timestamp = entry[1] >> 8
+    # Pruning by age and by count do not commute over a batch: only one by one is every cut of it the same.
+    for at in range(0, len(added), ENTRY_BYTES):
+        entry = added[at : at + ENTRY_BYTES]
+        timestamp = ENTRY.unpack(entry)[1] >> 8
         newest, oldest = max(newest, timestamp), min(oldest, timestamp)
-        kept.append(entry)
+        body += entry
         if oldest < newest - max_age_ms:
-            horizon = newest - max_age_ms
-            kept = [old for old in kept if old[1] >> 8 >= horizon]
-            oldest = min((old[1] >> 8 for old in kept), default=newest)
-        del kept[:-limit]
-    return b"".join([_pack_entry(*entry) for entry in kept]), newest, oldest
+            body, oldest = _without_older(body, newest - max_age_ms, newest)
+        body = body[-limit * ENTRY_BYTES :]
+    return body, newest, oldest
+
+
+def _without_older(body: bytes, horizon_ms: int, newest: int) -> tuple[bytes, int]:
+    window = np.frombuffer(body, dtype="<u8").reshape(-1, 2)
+    times = window[:, 1] >> np.uint64(8)
+    kept = times >= horizon_ms
+    return window[kept].tobytes(), int(times[kept].min(initial=newest))

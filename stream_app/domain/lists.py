@@ -1,11 +1,15 @@
 """What a user was last given, and which of it judges an event.
 
-Two lists are kept: the newest, and the newest whose trigger lies below the last committed source offset. After a
-crash the stream is replayed from that offset, and the first replayed event needs the list that lay before it.
+Two lists are kept: the newest, and the newest whose trigger lies below the last committed source offset.
+After a crash the stream is replayed from that offset, and the first replayed event needs the list that lay
+before it.
 
 A record is little-endian: format u8, then one or two lists, newest first, each
 
-    epoch u32, offset i64, emitted_at i64, k u16, count u16, role u8, bytes of the version u8, version, count x u64
+    epoch u32, offset i64, emitted_at i64, k u16, count u16, role u8, bytes of the version u8, version,
+    count x u64
+
+A version of more than 255 bytes is cut.
 """
 
 from __future__ import annotations
@@ -51,12 +55,13 @@ def read(record: bytes | None) -> tuple[GivenList, ...]:
     if record is None:
         return ()
     if record[0] != FORMAT:
-        raise UnknownFormat(f"lists format {record[0]} found, this version reads {FORMAT}; upgrade the worker")
+        found_format = f"lists format {record[0]} found"
+        raise UnknownFormat(f"{found_format}, this version reads {FORMAT}; upgrade the worker")
     found, at = [], 1
     while at < len(record):
         epoch, offset, emitted, k, count, role, size = _HEAD.unpack_from(record, at)
         at += _HEAD.size
-        version = record[at : at + size].decode()
+        version = record[at : at + size].decode(errors="ignore")  # a cut may fall within a character
         at += size
         hashes = record[at : at + 8 * count]
         at += 8 * count

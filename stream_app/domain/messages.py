@@ -24,8 +24,10 @@ MAX_VALUE_BYTES = 1 << 20
 
 EventType = Literal["view", "click", "cart", "purchase", "like", "dislike", "forget"]
 Scalar = str | int | float | bool
+Role = Literal["champion", "challenger", "fallback"]
 Identifier = Annotated[str, Meta(min_length=1, description="not empty, at most 256 bytes of UTF-8")]
 Milliseconds = Annotated[int, Meta(description="milliseconds since the epoch, UTC")]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,8 +35,12 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     user_id: Identifier
     type: Annotated[EventType, Meta(description="what was done; `forget` erases the user and has no item_id")]
-    item_id: Annotated[str | None, Meta(description="what it was done to")] = None
-    timestamp: Annotated[int | None, Meta(description="when; milliseconds. Absent: Kafka's own")] = None
+    item_id: Annotated[
+        str | None, Meta(description="what it was done to; not empty, at most 256 bytes of UTF-8")
+    ] = None
+    timestamp: Annotated[
+        int | None, Meta(description="when, in milliseconds since the epoch; absent: the record's own")
+    ] = None
     event_id: Annotated[str | None, Meta(description="passed on in the trigger; not deduplicated by")] = None
     context: Annotated[
         dict[str, Scalar] | None, Meta(description="the moment's circumstances: device, place, …")
@@ -45,77 +51,80 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One item of the catalogue; the Kafka key is its id, and a null value retires it."""
 
     item_id: Identifier
-    title: str | None = None
+    title: Annotated[str | None, Meta(description="what people call it")] = None
     domain: Annotated[str | None, Meta(description="films, songs, … where a catalogue holds several")] = None
-    categories: tuple[str, ...] = ()
+    categories: Annotated[tuple[str, ...], Meta(description="what it can be filtered by")] = ()
     available: Annotated[bool, Meta(description="false: never recommended")] = True
-    published_at: Milliseconds | None = None
-    features: dict[str, str | float] = {}
-    embedding: Annotated[tuple[float, ...] | None, Meta(description="a given vector, such as an image's")] = None
+    published_at: Annotated[int | None, Meta(description="milliseconds since the epoch, UTC")] = None
+    features: Annotated[
+        dict[str, str | float], Meta(description="whatever else a model can learn from, by name")
+    ] = {}
+    embedding: Annotated[tuple[float, ...] | None, Meta(description="a given vector, such as an image's")] = (
+        None
+    )
 
 
 class Because(Struct, frozen=True):
-    """A hint at why: an item of the history and the attention that it got (0 to 1)."""
+    """A hint at why: an item of the history and the attention that it got."""
 
-    item_id: str
-    weight: float
+    item_id: Annotated[str, Meta(description="the item of the user's history")]
+    weight: Annotated[float, Meta(description="its share of the attention, 0 to 1")]
 
 
 class RecommendedItem(Struct, frozen=True, omit_defaults=True):
-    """One place of a list; `score` orders the list and has no unit."""
+    """One place of a list."""
 
-    item_id: str
-    score: float
-    because: tuple[Because, ...] = ()
-    propensity: Annotated[float | None, Meta(description="chance of being shown, where ranking explores")] = None
-
-
-Role = Literal["champion", "challenger", "fallback"]
+    item_id: Annotated[str, Meta(description="what to show")]
+    score: Annotated[float, Meta(description="orders the list; it has no unit")]
+    because: Annotated[tuple[Because, ...], Meta(description="the strongest reasons; none for a fallback")]
+    propensity: Annotated[float | None, Meta(description="chance of being shown, where ranking explores")] = (
+        None
+    )
 
 
 class ModelRef(Struct, frozen=True):
-    """Which model made a list; `fallback` is the live trending list and has the version "trending"."""
+    """Which model made a list."""
 
-    version: str
-    role: Role
+    version: Annotated[str, Meta(description='the bundle\'s version; "trending" where role is fallback')]
+    role: Annotated[Role, Meta(description="`fallback` is the live trending list, made without a model")]
 
 
 class Trigger(Struct, frozen=True):
     """The stored position after the events were applied: the list reflects the history exactly up to it."""
 
-    event_ids: tuple[str, ...]
-    topic: str
-    partition: int
-    offset: int
+    event_ids: Annotated[tuple[str, ...], Meta(description="of the events applied, where they had one")]
+    topic: Annotated[str, Meta(description="the source topic")]
+    partition: Annotated[int, Meta(description="the source partition")]
+    offset: Annotated[int, Meta(description="the last event's offset")]
 
 
 class Recommendation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a user gets now. A reader drops triggers at or below the last seen for the user and partition."""
 
-    user_id: str
-    items: tuple[RecommendedItem, ...]
+    user_id: Annotated[str, Meta(description="for whom; also the Kafka key")]
+    items: Annotated[tuple[RecommendedItem, ...], Meta(description="best first; it may be empty")]
     model: ModelRef
     trigger: Trigger
-    history_length: int
-    event_timestamp: Milliseconds
-    emitted_at: Milliseconds
-    experiment: str | None = None
+    history_length: Annotated[int, Meta(description="how many events the user's stored window holds")]
+    event_timestamp: Annotated[Milliseconds, Meta(description="of the event that triggered the list")]
+    emitted_at: Annotated[Milliseconds, Meta(description="when the list was made")]
+    experiment: Annotated[str | None, Meta(description="the trial's name, where one runs")] = None
 
 
 class EventPosition(Struct, frozen=True):
     """Where an event lies in the source topic."""
 
-    topic: str
-    partition: int
-    offset: int
+    topic: Annotated[str, Meta(description="the source topic")]
+    partition: Annotated[int, Meta(description="the source partition")]
+    offset: Annotated[int, Meta(description="the event's offset")]
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
     """How a positive event fared against the list that the user had before it; keyed by `event`."""
 
-    user_id: str
-    item_id: str
-    type: str
+    user_id: Annotated[str, Meta(description="whose event it was; also the Kafka key")]
+    item_id: Annotated[str, Meta(description="the event's item")]
+    type: Annotated[str, Meta(description="the event's type")]
     rank: Annotated[int | None, Meta(description="1 is the top of the list; null: not in it")]
     k: Annotated[int, Meta(description="how many places the list could have had")]
     model: ModelRef
@@ -127,12 +136,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class ModelAnnouncement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model's place in the running system; the Kafka key is the channel."""
 
-    version: str
+    version: Annotated[str, Meta(description="the bundle's version")]
     uri: Annotated[str, Meta(description="where the bundle lies; any fsspec URL")]
     sha256: Annotated[str, Meta(description="of the bundle's manifest.json")]
-    role: Literal["champion", "challenger", "retired"]
+    role: Annotated[
+        Literal["champion", "challenger", "retired"], Meta(description="`retired`: no worker serves it")
+    ]
     announced_at: Milliseconds
-    share: Annotated[float | None, Meta(ge=0, le=1, description="of the users, for a challenger")] = None
+    share: Annotated[Share | None, Meta(description="of the users, for a challenger: 0 to 1")] = None
 
 
 MESSAGES: dict[str, type[Struct]] = {

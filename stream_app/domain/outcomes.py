@@ -1,7 +1,7 @@
 """Test, then learn: how an event fared against the list that its user had before it.
 
-The denominator of the hit rate is every event of a positive type whose user already had a list and whose item is
-new to the user; the rest is counted by reason.
+The denominator of the hit rate is every event of a positive type whose user already had a list and whose item
+is new to the user; the rest is counted by reason.
 """
 
 from __future__ import annotations

@@ -46,8 +46,10 @@ class RankedList(NamedTuple):
     hashes: bytes
 
 
-def rank(ranked: Ranked, item_ids: npt.NDArray[np.int32], vocabulary: Vocabulary, *, k: int) -> list[RankedList]:
-    """The model's lists of at most `k` items for a batch, given the encoded histories `item_ids` [batch, L]."""
+def rank(
+    ranked: Ranked, item_ids: npt.NDArray[np.int32], vocabulary: Vocabulary, *, k: int
+) -> list[RankedList]:
+    """The model's lists of at most `k` items each, given the encoded histories `item_ids` [batch, L]."""
     because = _reasons(ranked.attention, item_ids, vocabulary)
     ids, scores = ranked.topk_ids[:, :k], ranked.topk_scores[:, :k]
     found = ((ids > 0) & (scores > NO_CANDIDATE_SCORE)).sum(axis=1).tolist()
@@ -67,16 +69,18 @@ def rank(ranked: Ranked, item_ids: npt.NDArray[np.int32], vocabulary: Vocabulary
 def _reasons(
     attention: npt.NDArray[np.float32], item_ids: npt.NDArray[np.int32], vocabulary: Vocabulary
 ) -> list[tuple[Because, ...]]:
-    newest_first = np.argsort(-attention, axis=1, kind="stable")[:, :REASONS]
-    weights = np.take_along_axis(attention, newest_first, axis=1).round(4).tolist()
-    rows = np.take_along_axis(item_ids, newest_first, axis=1).tolist()
+    strongest = np.argsort(-attention, axis=1, kind="stable")[:, :REASONS]
+    # Rounded as float64: a float32 of four digits has seventeen in JSON.
+    weights = np.take_along_axis(attention, strongest, axis=1).astype(np.float64).round(4).tolist()
+    rows = np.take_along_axis(item_ids, strongest, axis=1).tolist()
     reasons = []
     for row_ids, row_weights in zip(rows, weights, strict=True):
         merged: dict[int, float] = {}
         for item, weight in zip(row_ids, row_weights, strict=True):
             if item and weight > 0:
-                merged[item] = merged.get(item, 0.0) + weight
-        reasons.append(tuple(Because(vocabulary.item_id(item), weight) for item, weight in merged.items()))
+                merged[item] = round(merged[item] + weight, 4) if item in merged else weight
+        by_weight = sorted(merged.items(), key=lambda reason: -reason[1])
+        reasons.append(tuple(Because(vocabulary.item_id(item), weight) for item, weight in by_weight))
     return reasons
 
 
@@ -95,4 +99,5 @@ def rank_trending(candidates: Iterable[Candidate], record: bytes | None, *, k: i
 
 def knows(item_ids: npt.NDArray[np.int32]) -> Sequence[bool]:
     """Which rows of an encoded batch [batch, L] hold at least one item that the model knows."""
-    return (item_ids[:, -1] > 0).tolist()  # left-padded: the last place is filled first
+    known: list[bool] = (item_ids[:, -1] > 0).tolist()  # left-padded: the last place is filled first
+    return known

@@ -1,17 +1,18 @@
 """What is popular now: counts that decay with time, on the partition's own clock.
 
-Forward decay (Cormode et al., 2009): an event at time t weighs 2^((t − landmark) / half-life). The weights of all
-items age alike, so that nothing is touched but the items of the event; the landmark moves on when the numbers
-grow large.
+Forward decay (Cormode et al., 2009): an event at time t weighs 2^((t − landmark) / half-life). The weights of
+all items age alike, so that nothing is touched but the items of the event; the landmark moves on when the
+numbers grow large.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from stream_app.domain.decoding import DAY_MS, Interaction
+from stream_app.domain.history import columns
 from stream_app.domain.messages import RecommendedItem
 from stream_app.domain.ranking import Candidate
 
@@ -20,7 +21,7 @@ _REBASE_AT = 200.0
 
 
 class PartitionClock:
-    """The newest timestamp of a partition, moved on by at most a day per event, lest one wrong clock rule it."""
+    """The newest timestamp of a partition, moved on by at most a day per event: no wrong clock rules it."""
 
     def __init__(self, now_ms: int = 0) -> None:
         self.now_ms = now_ms
@@ -52,7 +53,9 @@ class Trending:
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def count(self, events: Sequence[Interaction], clock: PartitionClock, counts: Callable[[int], bool]) -> None:
+    def count(
+        self, events: Sequence[Interaction], clock: PartitionClock, counts: Callable[[int], bool]
+    ) -> None:
         """Add a chunk's events, in order; `counts(type_code)` says which types make an item popular."""
         if len(self._hashes) + len(events) > self._max_items:
             self._drop_lesser_half()
@@ -68,6 +71,31 @@ class Trending:
             times.append(min(event.timestamp_ms, now))
         if rows:
             self._weigh(rows, times)
+
+    def count_histories(
+        self, records: Iterable[bytes], counts: Callable[[int], bool], name: Callable[[int], str | None]
+    ) -> None:
+        """Add whole stored histories, so that a new worker does not begin with nothing.
+
+        `name(item_hash)` gives an item's id; what it does not know (None) is left out.
+        """
+        window = np.concatenate([np.empty((0, 2), np.uint64), *map(columns, records)])
+        types = (window[:, 1] & np.uint64(0xFF)).astype(int)
+        counted = np.array([counts(code) for code in range(types.max(initial=0) + 1)])[types]
+        hashes, inverse = np.unique(window[counted, 0], return_inverse=True)
+        names = [name(item_hash) for item_hash in hashes.tolist()]
+        rows = np.array(
+            [
+                -1 if item_id is None else self._rows.get(item_hash, -2)
+                for item_hash, item_id in zip(hashes.tolist(), names, strict=True)
+            ],
+            dtype=np.int64,
+        )
+        for at in (rows == -2).nonzero()[0].tolist():
+            rows[at] = self._add(int(hashes[at]), names[at] or "")
+        rows, times = rows[inverse], (window[counted, 1] >> np.uint64(8)).astype(np.int64)
+        if (rows >= 0).any():
+            self._weigh(rows[rows >= 0].tolist(), times[rows >= 0].tolist())
 
     def _weigh(self, rows: list[int], times: list[int]) -> None:
         newest = max(times)
@@ -103,8 +131,8 @@ class Trending:
     def candidates(self, available: Callable[[int], bool]) -> Sequence[Candidate]:
         """The most popular items, best first, at most `places`; `available(item_hash)` leaves items out.
 
-        Sorted anew only after as many events as could change much: it is asked for every chunk. Scores are shares
-        of the best item's weight.
+        Sorted anew only after as many events as could change much: it is asked for every chunk. Scores are
+        shares of the best item's weight.
         """
         if self._unranked >= min(256, len(self._hashes)) and self._unranked:
             self._unranked = 0
@@ -115,7 +143,7 @@ class Trending:
             best = best[np.argsort(-weights[best], kind="stable")]
             top = float(weights[best[0]]) or 1.0
             self._top = [
-                Candidate(self._hashes[row], RecommendedItem(self._names[row], round(weight / top, 6)))
+                Candidate(self._hashes[row], RecommendedItem(self._names[row], round(weight / top, 6), ()))
                 for row, weight in zip(best.tolist(), weights[best].tolist(), strict=True)
                 if weight > 0
             ]

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+
+from models.bundle.hashing import item_hash
+from stream_app.domain.decoding import TYPE_CODES, Interaction
+from stream_app.domain.history import extend
+from stream_app.domain.lists import GivenList
+from stream_app.domain.messages import EventPosition, ModelRef, Outcome
+from stream_app.domain.outcomes import Skipped, judge, seen_before_replayed
+from tests.unit.stream_app.domain.samples import NOW_MS, forget, given_list, interaction
+
+POSITIVE = {TYPE_CODES["like"], TYPE_CODES["purchase"]}
+SOURCE = EventPosition("events", 3, 17)
+LIKED = interaction("b", offset=17, timestamp_ms=NOW_MS + 900, type_code=TYPE_CODES["like"])
+GIVEN = given_list(*map(item_hash, ("a", "b", "c")), offset=12, emitted_at_ms=NOW_MS, k=10)
+
+
+def judged(
+    event: Interaction = LIKED,
+    given: GivenList | None = GIVEN,
+    *,
+    seen: bool = False,
+    now_ms: int = NOW_MS + 1_000,
+) -> Outcome | Skipped:
+    return judge(event, given, seen=seen, positive=POSITIVE, source=SOURCE, now_ms=now_ms)
+
+
+def outcome(event: Interaction = LIKED, given: GivenList = GIVEN, *, now_ms: int = NOW_MS + 1_000) -> Outcome:
+    found = judged(event, given, now_ms=now_ms)
+    assert isinstance(found, Outcome)
+    return found
+
+
+def test_an_outcome_says_what_was_judged_against_what() -> None:
+    assert outcome() == Outcome(
+        user_id="u",
+        item_id="b",
+        type="like",
+        rank=2,
+        k=10,
+        model=ModelRef(GIVEN.model.version, "champion"),
+        age_ms=1_000,
+        event=SOURCE,
+        list_offset=12,
+    )
+
+
+@pytest.mark.parametrize(("item_id", "rank"), [("a", 1), ("b", 2), ("c", 3), ("d", None)])
+def test_the_rank_is_the_items_place_and_null_where_it_has_none(item_id: str, rank: int | None) -> None:
+    assert outcome(LIKED._replace(item_id=item_id, item_hash=item_hash(item_id))).rank == rank
+
+
+def test_an_empty_list_is_a_miss_and_not_left_out() -> None:
+    assert outcome(given=given_list(k=10)).rank is None
+
+
+@pytest.mark.parametrize("name", ["view", "click", "cart", "purchase", "like", "dislike"])
+def test_only_positive_types_are_judged(name: str) -> None:
+    found = judged(LIKED._replace(type_code=TYPE_CODES[name]))
+    if TYPE_CODES[name] in POSITIVE:
+        assert isinstance(found, Outcome) and found.type == name
+    else:
+        assert found == "not positive"
+
+
+def test_forget_is_not_judged() -> None:
+    assert judged(forget()) == "not positive"
+
+
+def test_a_user_without_a_list_is_not_judged() -> None:
+    assert judged(given=None) == "no list yet"
+
+
+def test_an_item_that_the_user_had_seen_is_not_judged() -> None:
+    assert judged(seen=True) == "seen before"
+
+
+def test_an_event_is_counted_under_the_first_reason_that_holds() -> None:
+    view = LIKED._replace(type_code=TYPE_CODES["view"])
+    assert judged(view, None, seen=True) == "not positive"
+    assert judged(LIKED, None, seen=True) == "no list yet"
+
+
+def test_an_age_is_never_negative() -> None:
+    assert outcome(now_ms=NOW_MS - 5).age_ms == 0
+
+
+def window(*events: Interaction, limit: int = 200) -> bytes:
+    record = extend(None, events, epoch=0, limit=limit, max_age_ms=10_000)
+    assert record is not None
+    return record
+
+
+OTHER = interaction("a", offset=10)
+EARLIER = LIKED._replace(offset=11, timestamp_ms=NOW_MS)
+LATER = LIKED._replace(offset=20, timestamp_ms=NOW_MS + 5_000)
+
+
+def test_a_replayed_event_whose_item_came_before_it_was_seen() -> None:
+    assert seen_before_replayed(LIKED, window(OTHER, EARLIER, LIKED)) is True
+
+
+def test_a_replayed_event_whose_item_came_after_it_only_was_not() -> None:
+    assert seen_before_replayed(LIKED, window(OTHER, LIKED)) is False
+    assert seen_before_replayed(LIKED, window(OTHER, LIKED, LATER)) is False
+
+
+def test_another_type_or_time_of_the_item_is_another_event() -> None:
+    viewed = LIKED._replace(offset=11, type_code=TYPE_CODES["view"])
+    assert seen_before_replayed(LIKED, window(OTHER, viewed, LIKED)) is True
+    assert seen_before_replayed(viewed, window(OTHER, viewed, LIKED)) is False
+
+
+def test_of_two_equal_events_of_one_millisecond_the_first_is_meant() -> None:
+    again = LIKED._replace(offset=18)
+    assert seen_before_replayed(again, window(OTHER, LIKED, again)) is False
+
+
+def test_of_a_replayed_event_that_has_left_the_window_nothing_can_be_said() -> None:
+    assert seen_before_replayed(LIKED, window(LIKED, OTHER._replace(offset=30), limit=1)) is None
+    assert seen_before_replayed(LIKED, window(OTHER, EARLIER)) is None
