@@ -13,7 +13,8 @@ from models.bundle.hashing import NO_ITEM, item_hash
 class Vocabulary:
     """The items of one version. Row 0 is padding; row i + 1 is `item_ids[i]`.
 
-    `hashes`: uint64 [items + 1], the item hash of each row, 0 for padding.
+    `hashes`: uint64 [items + 1], the item hash of each row, 0 for padding. `names`: the id of each row, ""
+    for padding; for loops, as `item_id` checks the row.
 
     Raises ValueError where an id occurs twice, or two ids have one hash.
     """
@@ -27,12 +28,13 @@ class Vocabulary:
         hashes = np.fromiter(
             (NO_ITEM, *map(item_hash, self._item_ids)), dtype=np.uint64, count=len(self._item_ids) + 1
         )
-        if len(np.unique(hashes)) != len(hashes):
-            raise ValueError("two items have the same hash; rename one of them")
         hashes.flags.writeable = False
         self.hashes: NDArray[np.uint64] = hashes
         self._order = np.argsort(hashes)
         self._sorted = hashes[self._order]
+        if (self._sorted[1:] == self._sorted[:-1]).any():
+            raise ValueError("two items have the same hash; rename one of them")
+        self.names: tuple[str, ...] = ("", *self._item_ids)
         self._slots = _slots(hashes)
 
     def __len__(self) -> int:

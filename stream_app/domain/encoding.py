@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -46,31 +47,29 @@ def encode(
     known in the whole window is excluded from the ranking, not the last `max_length` alone.
     """
     batch = len(records)
-    counts = np.array([len(record) - HEADER_BYTES for record in records], dtype=np.int64) >> 4
-    packed = b"".join([memoryview(record)[HEADER_BYTES:] for record in records])
-    window = np.frombuffer(packed, dtype="<u8").reshape(-1, 2)
-    rows = vocabulary.rows(window[:, 0])
-    moments = window[:, 1]
-    user = np.repeat(np.arange(batch), counts)
-    known = rows > 0
-    if not known.all():
-        rows, moments, user = rows[known], moments[known], user[known]
-        counts = np.bincount(user, minlength=batch)
-    ends = np.cumsum(counts)
-    place = np.arange(len(rows))
-    widest = int(counts.max(initial=0))
+    window = np.frombuffer(b"".join([record[HEADER_BYTES:] for record in records]), dtype="<u8").reshape(
+        -1, 2
+    )
+    rows, moments = vocabulary.rows(window[:, 0]), window[:, 1]
+    ends = list(accumulate([len(record) - HEADER_BYTES >> 4 for record in records]))
+    if not rows.all():
+        known = rows > 0
+        ends = np.concatenate(([0], np.cumsum(known)))[ends].tolist()
+        rows, moments = rows[known], moments[known]
+    starts = [0, *ends[:-1]]
+    widest = max([end - start for start, end in zip(starts, ends, strict=False)], default=0)
     exclude = np.zeros((batch, max(-(-widest // EXCLUDE_STEP), 1) * EXCLUDE_STEP), dtype=np.int32)
-    exclude[user, place - (ends - counts)[user]] = rows
-    column = place + (max_length - ends)[user]
-    if widest > max_length:
-        last = column >= 0
-        rows, moments, user, column = rows[last], moments[last], user[last], column[last]
     item_ids = np.zeros((batch, max_length), dtype=np.int32)
-    event_types = np.zeros((batch, max_length), dtype=np.int32)
-    time_deltas = np.zeros((batch, max_length), dtype=np.float32)
-    item_ids[user, column] = rows
-    event_types[user, column] = (moments & np.uint64(0xFF)).astype(np.int32)
+    packed = np.zeros((batch, max_length), dtype=np.uint64)
+    # Slices: faster than index arrays, in small batches twice as fast.
+    for user, (start, end) in enumerate(zip(starts, ends, strict=False)):
+        newest = max(start, end - max_length)
+        column = max_length - (end - newest)
+        exclude[user, : end - start] = rows[start:end]
+        item_ids[user, column:] = rows[newest:end]
+        packed[user, column:] = moments[newest:end]
     # Subtract in int64 milliseconds, then cast: float32 has no room for an epoch.
-    elapsed = np.asarray(now_ms, dtype=np.int64)[user] - (moments >> np.uint64(8)).astype(np.int64)
-    time_deltas[user, column] = np.maximum(elapsed, 0) / 1000.0
-    return ModelInputs(item_ids, event_types, time_deltas, exclude)
+    elapsed = np.asarray(now_ms, dtype=np.int64)[:, None] - (packed >> np.uint64(8)).astype(np.int64)
+    time_deltas = np.maximum(elapsed, 0) / 1000.0 * (item_ids > 0)
+    event_types = (packed & np.uint64(0xFF)).astype(np.int32)
+    return ModelInputs(item_ids, event_types, time_deltas.astype(np.float32), exclude)

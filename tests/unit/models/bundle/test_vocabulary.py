@@ -42,6 +42,7 @@ def test_row_zero_is_padding_and_has_no_id() -> None:
     vocabulary = Vocabulary(["a", "b"])
     assert len(vocabulary) == 2
     assert vocabulary.hashes.tolist() == [0, item_hash("a"), item_hash("b")]
+    assert vocabulary.names == ("", "a", "b")
     assert (vocabulary.row("a"), vocabulary.row("b"), vocabulary.row("c")) == (1, 2, 0)
     assert (vocabulary.item_id(1), vocabulary.item_id(2)) == ("a", "b")
     for row in (-1, 0, 3):
