@@ -133,7 +133,7 @@ def test_credentials_reach_the_client_and_stay_hidden_elsewhere(monkeypatch: pyt
 def test_a_bad_password_file_or_name_is_not_told_with_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLSTREAM_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
     monkeypatch.setenv("MILLSTREAM_KAFKA_SASL_PASSWORD", "s3cret")
-    with pytest.raises(SettingsError, match="^MILLSTREAM_KAFKA_SASL_USERNAME is needed") as caught:
+    with pytest.raises(SettingsError, match=r"^MILLSTREAM_KAFKA_SASL_USERNAME is needed") as caught:
         load_settings()
     assert "s3cret" not in str(caught.value)
 
