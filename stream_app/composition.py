@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 _LOOP_STALL_LIMIT_S = 60.0
 _HALF_BAD = 0.5
+_REQUEST_TIMEOUT_S = 40.0
+"""aiokafka's: how long a request of an expelled owner may still be on its way."""
 
 
 def compose(settings: Settings) -> WorkerApp:
@@ -193,6 +195,8 @@ class _Worker:
             ),
             emission=settings.emit,
             sender=BatchSender(app.lane_producer),
+            fence=app.fence,
+            rewrite_span_s=settings.kafka_session_timeout_s + _REQUEST_TIMEOUT_S,
             score=self._scoring.score,
             answering=Answering(
                 source_topic=self._names.events,

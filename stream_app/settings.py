@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         0, ge=0, le=10, description="warm copies of each partition on other workers"
     )
     chunk_age_limit_s: float = Field(
-        30.0, gt=0, le=3600, description="a worker whose oldest chunk is older ends itself"
+        120.0, gt=0, le=3600, description="a worker whose oldest chunk is older ends itself"
     )
     recovery_age_limit_s: float = Field(
         300.0, gt=0, le=86_400, description="a worker that recovers for longer ends itself"

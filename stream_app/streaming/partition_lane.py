@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,26 +11,40 @@ from typing import Any, Protocol
 
 from faust.types import TP
 
+from stream_app.streaming.fencing import Superseded
+
+log = logging.getLogger(__name__)
+
 CHUNK_RECORDS = 512
 CHUNK_RECORDS_BEHIND = 2048
 IN_FLIGHT = 3
 
 
 class Turn:
-    """A chunk's place in its partition's order: it waits for the one before, and says when it is over."""
+    """A chunk's place in its partition's order: it waits for the one before, and says how it ended."""
 
     def __init__(self, before: Turn | None) -> None:
         self._before = before
-        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     async def wait(self) -> None:
-        if self._before is not None:
-            await asyncio.shield(self._before._over)
-            self._before = None
+        """Return when the one before is over; raises Superseded where it was abandoned."""
+        if self._before is None:
+            return
+        if not await asyncio.shield(self._before._done):
+            raise Superseded("the chunk before it was")
+        self._before = None
 
     def over(self) -> None:
-        if not self._over.done():
-            self._over.set_result(None)
+        self._end(True)
+
+    def abandon(self) -> None:
+        """What comes after must not be acknowledged: its offsets would pass this chunk's."""
+        self._end(False)
+
+    def _end(self, well: bool) -> None:
+        if not self._done.done():
+            self._done.set_result(well)
 
 
 class Steps(Protocol):
@@ -39,8 +54,12 @@ class Steps(Protocol):
         """Steps 1 and 2, at once: afterwards the local state holds the chunk."""
         ...
 
-    async def deliver(self, work: Any, *, turn: Turn) -> None:
-        """Steps 3 to 5; step 4 within its turn."""
+    def forget_ownership(self) -> None:
+        """All partitions were revoked; what comes next is a new ownership."""
+        ...
+
+    async def deliver(self, work: Any, *, turn: Turn, generation: int) -> None:
+        """Steps 3 to 5; step 4 within its turn. Raises Superseded where another worker goes on."""
         ...
 
 
@@ -134,12 +153,17 @@ class PartitionLane:
     async def _deliver(
         self, work: Any, answer: Turn, acknowledgement: Turn, next_offset: int, generation: int
     ) -> None:
-        await self._steps.deliver(work, turn=answer)
-        answer.over()
-        await acknowledgement.wait()
-        # 6. acknowledge the source offsets, strictly in order; only they are committed
-        self._acknowledge(self._tp, next_offset, generation)
-        acknowledgement.over()
+        try:
+            await self._steps.deliver(work, turn=answer, generation=generation)
+            answer.over()
+            await acknowledgement.wait()
+            # 6. acknowledge the source offsets, strictly in order; only they are committed
+            self._acknowledge(self._tp, next_offset, generation)
+            acknowledgement.over()
+        except Superseded as reason:
+            log.info("%s[%d] up to %d left to its next owner: %s", *self._tp, next_offset, reason)
+            answer.abandon()
+            acknowledgement.abandon()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._in_flight[task]

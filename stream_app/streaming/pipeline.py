@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -29,6 +29,7 @@ from stream_app.domain.trending import PartitionClock, Trending
 from stream_app.scoring.requests import Scored
 from stream_app.streaming.answering import Answering, Answers
 from stream_app.streaming.dead_letters import DeadLetter, dead_letter
+from stream_app.streaming.fencing import Fence, Rewrites, Superseded
 from stream_app.streaming.lane.producer import BatchSender
 from stream_app.streaming.lane.store import BatchStore
 from stream_app.streaming.metrics import BadShare, Metrics
@@ -74,6 +75,8 @@ class Pipeline:
         window: Window,
         emission: Emission,
         sender: BatchSender,
+        fence: Fence,
+        rewrite_span_s: float,
         score: Score,
         answering: Answering,
         trending: Trending,
@@ -87,6 +90,8 @@ class Pipeline:
         self._window = window
         self._emission = emission
         self._sender = sender
+        self._fence = fence
+        self._rewrites = Rewrites(self.rewrite, span_s=rewrite_span_s)
         self._score = score
         self._answering = answering
         self._trending = trending
@@ -122,8 +127,8 @@ class Pipeline:
         self._metrics.events.inc(len(events))
         return Work(tp, begun, touches, histories, dead_letters)
 
-    async def deliver(self, work: Work, *, turn: Turn) -> None:
-        """Steps 3 to 5."""
+    async def deliver(self, work: Work, *, turn: Turn, generation: int) -> None:
+        """Steps 3 to 5. Raises Superseded."""
         partition = work.tp.partition
         tables, send = self._tables, self._sender.send
         living = [touch for touch in work.touches if touch.after is not None]
@@ -133,10 +138,13 @@ class Pipeline:
             )
         )
         # 3. the histories' changelog
+        await self._enter(generation, scoring)
         logged = await send(tables.history_changelog, partition, work.histories.items())
+        self._rewrites.note(partition, tuple(work.histories))
         # 4. score, and answer in turn
         scored = await scoring
         await turn.wait()
+        await self._fence.enter(generation)
         answers = self._answering.answer(work.tp, work.touches, living, scored)
         listed = await send(tables.lists_changelog, partition, answers.lists.items())
         sent = await send(self._topics.recommendations, partition, answers.recommendations)
@@ -149,6 +157,28 @@ class Pipeline:
         self._persist(tables.history, tables.history_changelog, partition, logged)
         self._persist(tables.lists, tables.lists_changelog, partition, listed)
         self._count(work, answers)
+
+    async def _enter(self, generation: int, scoring: asyncio.Future[Scored | None]) -> None:
+        try:
+            await self._fence.enter(generation)
+        except Superseded:
+            scoring.cancel()
+            raise
+
+    def forget_ownership(self) -> None:
+        """All partitions were revoked."""
+        self._rewrites.forget()
+
+    async def rewrite(self, partition: int, users: Sequence[bytes]) -> None:
+        """Write what is stored of the users to the changelogs once more (see `fencing`)."""
+        for store, changelog in (
+            (self._tables.history, self._tables.history_changelog),
+            (self._tables.lists, self._tables.lists_changelog),
+        ):
+            # Read when it is sent, under the partition's lock: never an older state after a newer one.
+            await asyncio.gather(
+                *await self._sender.send(changelog, partition, _stored(store, partition, users))
+            )
 
     def _decode(self, records: Sequence[Any]) -> tuple[list[Interaction], list[DeadLetter]]:
         events: list[Interaction] = []
@@ -193,3 +223,10 @@ class Pipeline:
                 metrics.hits.labels(role).inc(count)
         metrics.chunks.inc()
         metrics.chunk_seconds.observe(time.monotonic() - work.begun)
+
+
+def _stored(
+    store: BatchStore, partition: int, users: Sequence[bytes]
+) -> Iterator[tuple[bytes, bytes | None]]:
+    if store.holds(partition):
+        yield from zip(users, store.get_many(partition, users), strict=True)

@@ -63,11 +63,12 @@ class SourceLane:
         for lane in lanes:
             lane.close()
         waiting = [asyncio.create_task(lane.drain()) for lane in lanes]
-        if not waiting:
-            return True
-        _, late = await asyncio.wait(waiting, timeout=timeout_s)
+        late: set[asyncio.Task[None]] = set()
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=timeout_s)
         for task in late:
             task.cancel()
+        self._steps.forget_ownership()
         return not late
 
     @property

@@ -15,6 +15,7 @@ from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from stream_app.streaming import lane
+from stream_app.streaming.fencing import Fence
 from stream_app.streaming.lane.consumer import LaneConsumer
 from stream_app.streaming.lane.producer import LaneProducer
 from stream_app.streaming.lane.protocol import Lane
@@ -38,6 +39,7 @@ class WorkerApp(faust.App):
     """
 
     lane: Lane
+    fence: Fence
     broker_is_tansu: bool = False
     prepare: Callable[[], Awaitable[None]]
     finish: Callable[[], Awaitable[None]]
@@ -130,6 +132,7 @@ def create_worker_app(
         autodiscover=False,
         Worker=LaneWorker,
     )
+    app.fence = Fence(session_timeout_s=session_timeout_s, current_generation=app.current_generation)
     source = app.topic(source_topic, key_type=bytes, value_type=bytes, partitions=partitions)
     # Registered now and not at the start, or Faust waits 45 s before it subscribes.
     app.topics.add(source.clone(is_iterator=True))  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from typing import Any
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from stream_app.streaming.fencing import Fence
 from stream_app.streaming.lane.protocol import Lane
 from stream_app.streaming.lane.recovery import apply_changelog_records
 from stream_app.streaming.lane.thread import LaneConsumerThread
@@ -47,6 +48,11 @@ class LaneConsumer(driver.Consumer):
         lane: Lane = self.app.lane  # type: ignore[attr-defined]
         return lane
 
+    @property
+    def fence(self) -> Fence:
+        fence: Fence = self.app.fence  # type: ignore[attr-defined]
+        return fence
+
     # -- acknowledgement and commit
 
     def acknowledge(self, tp: TP, next_offset: int, *, generation: int) -> None:
@@ -66,12 +72,18 @@ class LaneConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.stop_flow()
+        self.fence.closing(True)
         await self._drain_lane()
         if not self.should_stop:
             await self.commit()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._next_offsets.pop(tp, None)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.fence.heard()
+        self.fence.closing(False)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def wait_empty(self) -> None:
         await self._drain_lane()

@@ -21,6 +21,25 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
 
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._note_heartbeats(self._ensure_consumer()._coordinator)
+
+    def _note_heartbeats(self, coordinator: Any) -> None:
+        """Tell the fence of every heartbeat that the broker answered well; aiokafka keeps it to itself."""
+        fence = getattr(self.app, "fence", None)
+        heartbeat = getattr(coordinator, "_do_heartbeat", None)
+        if fence is None or heartbeat is None:  # without a group there is nothing to be expelled from
+            return
+
+        async def noted() -> bool:
+            succeeded: bool = await heartbeat()
+            if succeeded:
+                fence.heard()
+            return succeeded
+
+        coordinator._do_heartbeat = noted
+
     async def _highwaters(self, partitions: Any) -> Any:
         ends = await super()._highwaters(partitions)
         if getattr(self.app, "broker_is_tansu", False):

@@ -1,0 +1,101 @@
+"""Keeps a worker that was frozen past its session from overwriting its successor.
+
+A worker that was stopped, or cut off, for longer than its session goes on sending before it learns that it
+was expelled, and its old records become the newest of the changelog. Three things against it:
+
+a. nothing is sent when the last successful heartbeat is older than half the session (`Fence`)
+b. recovery and standbys keep the record with the higher position (`lane.store`)
+c. for a while after it took a partition over, the owner remembers whom it touched, and then writes their
+   records once more (`Rewrites`)
+
+Together they cover a freeze whose left-over records arrive within the while of (c). Only a transactional id
+for each partition fences fully.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+
+class Superseded(Exception):
+    """The partition was, or may have been, handed to another worker: the chunk is left to its next owner."""
+
+
+class Fence:
+    """Open while this worker is known to be a member of its group."""
+
+    def __init__(
+        self,
+        *,
+        session_timeout_s: float,
+        current_generation: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fresh_s = session_timeout_s / 2
+        self._current_generation = current_generation
+        self._clock = clock
+        self._heard = clock()
+        self._closing = False
+
+    def heard(self) -> None:
+        """A heartbeat succeeded, or a group was joined; may be called from the consumer's thread."""
+        self._heard = self._clock()
+
+    def closing(self, closing: bool) -> None:
+        """Partitions are being revoked: what cannot go out now is given up, not waited for."""
+        self._closing = closing
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the last heartbeat is young enough to send by."""
+        return self._clock() - self._heard <= self._fresh_s
+
+    async def enter(self, generation: int) -> None:
+        """Return when a chunk of this generation may be sent; wait while the broker is out of reach.
+
+        Raises Superseded where the generation has passed, or is about to while no heartbeat came through.
+        """
+        while not self.fresh:
+            if self._closing:
+                raise Superseded("the partitions are revoked, and no heartbeat came through")
+            if generation != self._current_generation():
+                break
+            await asyncio.sleep(0.02)
+        if generation != self._current_generation():
+            raise Superseded("the group has another generation")
+
+
+class Rewrites:
+    """Writes the records of users touched in the first `span_s` of an ownership once more, at its end."""
+
+    def __init__(self, rewrite: Callable[[int, Sequence[bytes]], Awaitable[None]], *, span_s: float) -> None:
+        self._rewrite = rewrite
+        self._span_s = span_s
+        self._touched: dict[int, set[bytes]] = {}
+        self._settled: set[int] = set()
+        self._timers: dict[int, asyncio.Task[None]] = {}
+
+    def note(self, partition: int, users: Sequence[bytes]) -> None:
+        """Remember whom a chunk touched; the first chunk of an ownership starts its while."""
+        if partition in self._settled:
+            return
+        touched = self._touched.get(partition)
+        if touched is None:
+            touched = self._touched[partition] = set()
+            self._timers[partition] = asyncio.create_task(self._settle(partition))
+        touched.update(users)
+
+    def forget(self) -> None:
+        """All partitions were revoked; what comes next is a new ownership."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._touched.clear()
+        self._settled.clear()
+
+    async def _settle(self, partition: int) -> None:
+        await asyncio.sleep(self._span_s)
+        self._settled.add(partition)
+        await self._rewrite(partition, sorted(self._touched.pop(partition)))
