@@ -1,0 +1,1 @@
+"""Attention mechanisms: one to a file, all with the same shapes in and out."""

@@ -1,0 +1,15 @@
+"""What can go wrong offline. Every message states the fact and the remedy."""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """No model can be made of what was given."""
+
+
+class UnusableSource(TrainingError):
+    """A log cannot be read, or is not one of interactions."""
+
+
+class TrainingDiverged(TrainingError):
+    """The loss is not a number any more."""

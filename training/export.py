@@ -1,0 +1,194 @@
+"""A trained model → a bundle: the ONNX graph, the catalogue, and the manifest that vouches for both."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import logging
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.bundle.items import write_items
+from models.bundle.manifest import GoldenBatch, Manifest, write_manifest
+from models.bundle.registry import new_version
+from models.bundle.signature import BLOCK, EVENT_TYPES, capacity, encoder_signature
+from models.bundle.verification import ENCODER_FILE, describe_files
+from models.sequence_model import SequenceModel
+from models.served_encoder import ServedEncoder
+from models.top_k import smallest_block_capacity
+from stream_app.domain.encoding import EXCLUDE_STEP, ModelInputs
+from training.torch_scorer import K_LIMIT, TorchScorer
+from training.train import TrainedModel
+
+OPSET = 20
+_PACKAGES = ("torch", "lightning", "onnx", "onnxscript", "numpy")
+
+
+def export(
+    trained: TrainedModel,
+    folder: Path,
+    *,
+    version: str | None = None,
+    parent: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+    protocol: str | None = None,
+    k_limit: int = K_LIMIT,
+) -> Manifest:
+    """Write a bundle to `folder`, made if need be, and return its manifest.
+
+    `metrics` are those of `protocol`; `parent` is the version that it was compared with. Catalogues of 2 × K
+    blocks (51,200 rows for K = 100) and more get the block top-k, smaller ones one TopK over the row; a
+    running worker's catalogue only grows, so that the choice holds. Raises OSError where the folder cannot be
+    written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model, items = trained.model.eval(), len(trained.vocabulary)
+    rows = capacity(items)
+    write_graph(model, folder / ENCODER_FILE, rows=rows, k_limit=k_limit)
+    vectors, bias = model.vectors.detach().numpy(), model.bias.detach().numpy()
+    write_items(folder, item_ids=trained.vocabulary.item_ids, vectors=vectors, bias=bias)
+    files, sizes = describe_files(folder)
+    now_ms = time.time_ns() // 1_000_000
+    manifest = Manifest(
+        version=version or new_version(now_ms),
+        created_at=now_ms,
+        files=files,
+        sizes=sizes,
+        max_length=trained.rules.max_length,
+        width=vectors.shape[1],
+        k_limit=k_limit,
+        item_count=items,
+        capacity=rows,
+        golden=_golden(model, items=items, max_length=trained.rules.max_length, k_limit=k_limit),
+        event_types=EVENT_TYPES,
+        positive_types=trained.rules.positive_types,
+        parent=parent,
+        training_window=trained.window,
+        metrics=dict(metrics or {}),
+        protocol=protocol,
+        packages={name: importlib.metadata.version(name) for name in _PACKAGES},
+        git_commit=_git_commit(),
+    )
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def write_graph(model: SequenceModel, path: Path, *, rows: int, k_limit: int) -> None:
+    """Write `encoder.onnx` for catalogues of `rows` and more, weights within the file."""
+    in_blocks = rows >= smallest_block_capacity(k_limit)
+    served = ServedEncoder(model.encoder, k_limit=k_limit, in_blocks=in_blocks).eval()
+    length, width = model.encoder.config.max_length, model.vectors.shape[1]
+    signature = encoder_signature(max_length=length, width=width, k_limit=k_limit)
+    batch, exclusions = torch.export.Dim("batch"), torch.export.Dim("E")
+    # The example's V is all that must fit: a large catalogue is not copied for it.
+    example_rows = smallest_block_capacity(k_limit) if in_blocks else 2 * BLOCK
+    capacity_rows = (
+        BLOCK * torch.export.Dim("blocks", min=k_limit) if in_blocks else torch.export.Dim("V", min=BLOCK)
+    )
+    example = (
+        torch.ones(3, length, dtype=torch.int32),
+        torch.ones(3, length, dtype=torch.int32),
+        torch.ones(3, length),
+        torch.ones(3, EXCLUDE_STEP, dtype=torch.int32),
+        torch.zeros(example_rows, width),
+        torch.zeros(example_rows),
+    )
+    shapes = (
+        {0: batch},
+        {0: batch},
+        {0: batch},
+        {0: batch, 1: exclusions},
+        {0: capacity_rows},
+        {0: capacity_rows},
+    )
+    with _silence():
+        torch.onnx.export(
+            served,
+            example,
+            path,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[tensor.name for tensor in signature.inputs],
+            output_names=[tensor.name for tensor in signature.outputs],
+            dynamic_shapes=shapes,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _golden(model: SequenceModel, *, items: int, max_length: int, k_limit: int) -> GoldenBatch:
+    """An empty history, one event, half a window and a whole one: what a loaded graph must answer alike."""
+    random = np.random.default_rng(0)
+    counts = np.array([0, 1, max_length // 2, max_length])
+    real = np.arange(max_length) >= max_length - counts[:, None]  # [4, L], left-padded
+    ages = np.sort(random.uniform(0, 30 * 86_400, real.shape), axis=1)[:, ::-1]
+    item_ids = np.where(real, random.integers(1, items + 1, real.shape), 0).astype(np.int32)
+    exclude_ids = np.zeros((len(counts), -(-max_length // EXCLUDE_STEP) * EXCLUDE_STEP), dtype=np.int32)
+    exclude_ids[:, :max_length] = item_ids
+    inputs = ModelInputs(
+        item_ids,
+        np.where(real, random.integers(1, len(EVENT_TYPES), real.shape), 0).astype(np.int32),
+        np.where(real, ages, 0).astype(np.float32),
+        exclude_ids,
+    )
+    ranked = TorchScorer(model, k_limit=k_limit).score(inputs)
+    return GoldenBatch(
+        item_ids=inputs.item_ids.tolist(),
+        event_types=inputs.event_types.tolist(),
+        time_deltas=inputs.time_deltas.tolist(),
+        exclude_ids=inputs.exclude_ids.tolist(),
+        topk_ids=ranked.topk_ids.tolist(),
+        topk_scores=ranked.topk_scores.tolist(),
+        attention=ranked.attention.tolist(),
+    )
+
+
+def _git_commit() -> str | None:
+    """The commit of this code, where it is worked on in its own repository."""
+    here = Path(__file__)
+    try:
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", here.name],
+            cwd=here.parent,
+            check=True,
+            capture_output=True,
+            timeout=10,
+        )
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=here.parent,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Without the exporter's progress and its notes to its own developers; errors are raised all the same."""
+    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    nowhere = io.StringIO()
+    with (
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,67 @@
+"""An interaction log in memory, column by column, in order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.hashing import item_hash
+from stream_app.domain.decoding import Interaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactions:
+    """Who did what, when. Codes index `users` and `items`; forgotten users are gone already.
+
+    user          int32 [n]
+    item          int32 [n]
+    type_code     uint8 [n], the index in `EVENT_TYPES`
+    timestamp_ms  int64 [n]
+    `offsets` are those after the last record read, by "topic/partition" (empty where the log is a file);
+    `rejected` counts what was left out, by reason.
+    """
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    type_code: NDArray[np.uint8]
+    timestamp_ms: NDArray[np.int64]
+    offsets: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def part(self, start: int, stop: int) -> Interactions:
+        """The interactions from `start` to before `stop`, with the same codes."""
+        piece = slice(start, stop)
+        return replace(
+            self,
+            user=self.user[piece],
+            item=self.item[piece],
+            type_code=self.type_code[piece],
+            timestamp_ms=self.timestamp_ms[piece],
+        )
+
+    def split(self, newest: float) -> tuple[Interactions, Interactions]:
+        """The older part, and the `newest` fraction of the log."""
+        cut = round(len(self) * (1.0 - newest))
+        return self.part(0, cut), self.part(cut, len(self))
+
+    def events(self) -> Iterator[Interaction]:
+        """One by one, as a worker decodes them; the place in the log is the offset."""
+        users = [user.encode() for user in self.users]
+        hashes = [item_hash(item) for item in self.items]
+        columns = zip(
+            self.user.tolist(),
+            self.item.tolist(),
+            self.type_code.tolist(),
+            self.timestamp_ms.tolist(),
+            strict=True,
+        )
+        for offset, (user, item, type_code, timestamp_ms) in enumerate(columns):
+            yield Interaction(offset, users[user], hashes[item], timestamp_ms, type_code, self.items[item])

@@ -1,0 +1,1 @@
+"""What a model must beat: a baseline per file."""

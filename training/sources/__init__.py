@@ -1,0 +1,1 @@
+"""Where interactions come from: a reader per format."""

@@ -1,0 +1,48 @@
+"""Where training starts from: what counting alone tells about the items."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+_OVERSAMPLING = 16
+_ROUNDS = 3
+
+
+def popularity_bias(counts: NDArray[np.float64]) -> Tensor:
+    """log of each item's share of the targets, float32 [items]: the model starts as the popularity list."""
+    return torch.tensor(np.log(counts + 0.1) - np.log(counts.sum() + 0.1), dtype=torch.float32)
+
+
+def spectral_vectors(
+    user: NDArray[np.int32], item: NDArray[np.int32], *, items: int, width: int, scale: float
+) -> Tensor:
+    """Vectors float32 [items, width] from the singular vectors of the user–item matrix.
+
+    `user` and `item` [n] name the pairs. Each is divided by the root of its user's and its item's count; the
+    first singular vector, which is popularity, is left out. Items that the same users choose start close to
+    each other: an epoch from here reaches what takes six from random vectors. The root mean square is
+    `scale`.
+    """
+    users = int(user.max(initial=0)) + 1
+    user_count, item_count = np.bincount(user, minlength=users), np.bincount(item, minlength=items)
+    weight = 1.0 / np.sqrt(user_count[user] * item_count[item])
+    pairs = torch.sparse_coo_tensor(
+        torch.from_numpy(np.stack([user, item])).long(),
+        torch.from_numpy(weight).float(),
+        (users, items),
+        check_invariants=False,
+    ).coalesce()
+    found = max(min(width + _OVERSAMPLING, users, items), 1)
+    _, strength, directions = torch.svd_lowrank(pairs, q=found, niter=_ROUNDS)
+    kept = directions[:, 1 : width + 1] * strength[1 : width + 1].sqrt()
+    vectors = torch.cat([kept, torch.zeros(items, width - kept.shape[1])], dim=1)
+    # Turned at random: heads and normalisation should not find the strongest directions in the first columns.
+    vectors = vectors @ torch.linalg.qr(torch.randn(width, width))[0]
+    vectors = vectors / vectors.square().mean().sqrt().clamp(min=1e-6) * scale
+    longest = 3.0 * scale * width**0.5
+    vectors = vectors * (longest / vectors.norm(dim=1, keepdim=True).clamp(min=longest))
+    noise: Tensor = torch.randn(items, width) * (0.05 * scale)
+    return vectors + noise

@@ -1,0 +1,30 @@
+"""A trained model as a scorer, without an export."""
+
+from __future__ import annotations
+
+import torch
+
+from models.bundle.signature import capacity
+from models.sequence_model import SequenceModel
+from models.served_encoder import ServedEncoder
+from stream_app.domain.encoding import ModelInputs
+from stream_app.domain.ranking import Ranked
+
+K_LIMIT = 100
+"""K of every bundle: what a host can truncate, filter and explore in."""
+
+
+class TorchScorer:
+    """Runs the very graph that is exported, on torch."""
+
+    def __init__(self, model: SequenceModel, *, k_limit: int = K_LIMIT) -> None:
+        model.eval()
+        self._served = ServedEncoder(model.encoder, k_limit=k_limit, in_blocks=False).eval()
+        self._vectors, self._bias = model.catalogue(capacity(len(model.vectors)))
+
+    @torch.inference_mode()
+    def score(self, inputs: ModelInputs) -> Ranked:
+        """Best first, [batch, K]; 0 where no candidate is left."""
+        arrays = (inputs.item_ids, inputs.event_types, inputs.time_deltas, inputs.exclude_ids)
+        answer = self._served(*map(torch.from_numpy, arrays), self._vectors, self._bias)
+        return Ranked(*(tensor.numpy() for tensor in answer))
