@@ -112,7 +112,7 @@ async def recommend_now(settings: Settings, names: TopicNames, items: ItemNames,
         if ranked is not None:
             return Offer(ranked.items, ModelRef(champion.version, "champion"), length)
     trending = _trending(settings, histories, items)
-    ranked = rank_trending(trending.candidates(items.catalogue.available), record, k=settings.k)
+    ranked = rank_trending(trending.candidates(items.catalogue.available), [record], k=settings.k)[0]
     return Offer(ranked.items, ModelRef("trending", "fallback"), length)
 
 

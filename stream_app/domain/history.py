@@ -61,10 +61,21 @@ class Entry(NamedTuple):
 
 def header(record: bytes) -> Header:
     """Read a record's header. Raises UnknownFormat where a newer version wrote it."""
+    _check_format(record)
+    return Header(*_read_header(record))
+
+
+def position(record: bytes) -> tuple[int, int]:
+    """The source position (epoch, offset) of the last event applied. Raises UnknownFormat."""
+    _check_format(record)
+    _, epoch, offset, _, _ = _read_header(record)
+    return epoch, offset
+
+
+def _check_format(record: bytes) -> None:
     if record[0] != FORMAT:
         found = f"history format {record[0]} found"
         raise UnknownFormat(f"{found}, this version reads {FORMAT}; upgrade the worker")
-    return Header(*_read_header(record))
 
 
 def length(record: bytes) -> int:
@@ -75,6 +86,12 @@ def length(record: bytes) -> int:
 def columns(record: bytes) -> npt.NDArray[np.uint64]:
     """The entries as uint64 [n, 2], a view: item hash; timestamp << 8 | type."""
     return np.frombuffer(record, dtype="<u8", offset=HEADER_BYTES).reshape(-1, 2)
+
+
+def item_hashes(record: bytes) -> list[int]:
+    """The items of the window, oldest first, as often as they occur."""
+    hashes: list[int] = columns(record)[:, 0].tolist()
+    return hashes
 
 
 def entries(record: bytes) -> Iterator[Entry]:
@@ -111,7 +128,8 @@ def extend(
     if record is None:
         offset, newest, oldest, body = -1, _NEVER, -_NEVER, b""
     else:
-        _, stored_epoch, offset, newest, oldest = header(record)
+        _check_format(record)
+        _, stored_epoch, offset, newest, oldest = _read_header(record)
         if epoch != stored_epoch:
             if epoch < stored_epoch:
                 return record

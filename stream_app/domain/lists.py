@@ -15,7 +15,10 @@ A version of more than 255 bytes is cut.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple, cast, get_args
+from functools import lru_cache
+from typing import cast, get_args
+
+from msgspec import Struct
 
 from stream_app.domain.history import UnknownFormat
 from stream_app.domain.messages import ModelRef, Role
@@ -23,10 +26,11 @@ from stream_app.domain.messages import ModelRef, Role
 FORMAT = 1
 _HEAD = struct.Struct("<IqqHHBB")
 _ROLES: tuple[str, ...] = get_args(Role)
+_ROLE_CODES = {role: code for code, role in enumerate(_ROLES)}
 _PREFIX = bytes([FORMAT])
 
 
-class GivenList(NamedTuple):
+class GivenList(Struct, frozen=True, gc=False):
     """A list as it was given; `hashes` are the packed 8-byte item hashes, best first."""
 
     epoch: int
@@ -61,19 +65,24 @@ def read(record: bytes | None) -> tuple[GivenList, ...]:
     while at < len(record):
         epoch, offset, emitted, k, count, role, size = _HEAD.unpack_from(record, at)
         at += _HEAD.size
-        version = record[at : at + size].decode(errors="ignore")  # a cut may fall within a character
+        model = _model(record[at : at + size], role)
         at += size
-        hashes = record[at : at + 8 * count]
+        found.append(GivenList(epoch, offset, emitted, k, model, record[at : at + 8 * count]))
         at += 8 * count
-        model = ModelRef(version, cast(Role, _ROLES[role]))
-        found.append(GivenList(epoch, offset, emitted, k, model, hashes))
     return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _model(version: bytes, role: int) -> ModelRef:
+    # Cut at 255 bytes, perhaps within a character.
+    return ModelRef(version.decode(errors="ignore"), cast(Role, _ROLES[role]))
 
 
 def judging(lists: tuple[GivenList, ...], epoch: int, offset: int) -> GivenList | None:
     """The newest list whose trigger lies before the event at (epoch, offset)."""
+    position = epoch, offset
     for given in lists:
-        if given.position < (epoch, offset):
+        if (given.epoch, given.offset) < position:
             return given
     return None
 
@@ -105,7 +114,7 @@ def write(lists: tuple[GivenList, ...]) -> bytes:
                 given.emitted_at_ms,
                 given.k,
                 len(given.hashes) // 8,
-                _ROLES.index(given.model.role),
+                _ROLE_CODES[given.model.role],
                 len(version),
             )
         )

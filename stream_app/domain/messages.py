@@ -30,7 +30,7 @@ Milliseconds = Annotated[int, Meta(description="milliseconds since the epoch, UT
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One thing that a user did; the Kafka key is the user's id."""
 
     user_id: Identifier
@@ -64,14 +64,14 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     )
 
 
-class Because(Struct, frozen=True):
+class Because(Struct, frozen=True, gc=False):
     """A hint at why: an item of the history and the attention that it got."""
 
     item_id: Annotated[str, Meta(description="the item of the user's history")]
     weight: Annotated[float, Meta(description="its share of the attention, 0 to 1")]
 
 
-class RecommendedItem(Struct, frozen=True, omit_defaults=True):
+class RecommendedItem(Struct, frozen=True, gc=False, omit_defaults=True):
     """One place of a list."""
 
     item_id: Annotated[str, Meta(description="what to show")]
@@ -82,14 +82,14 @@ class RecommendedItem(Struct, frozen=True, omit_defaults=True):
     )
 
 
-class ModelRef(Struct, frozen=True):
+class ModelRef(Struct, frozen=True, gc=False):
     """Which model made a list."""
 
     version: Annotated[str, Meta(description='the bundle\'s version; "trending" where role is fallback')]
     role: Annotated[Role, Meta(description="`fallback` is the live trending list, made without a model")]
 
 
-class Trigger(Struct, frozen=True):
+class Trigger(Struct, frozen=True, gc=False):
     """The stored position after the events were applied: the list reflects the history exactly up to it."""
 
     event_ids: Annotated[tuple[str, ...], Meta(description="of the events applied, where they had one")]
@@ -98,7 +98,7 @@ class Trigger(Struct, frozen=True):
     offset: Annotated[int, Meta(description="the last event's offset")]
 
 
-class Recommendation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Recommendation(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What a user gets now. A reader drops triggers at or below the last seen for the user and partition."""
 
     user_id: Annotated[str, Meta(description="for whom; also the Kafka key")]
@@ -111,7 +111,7 @@ class Recommendation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     experiment: Annotated[str | None, Meta(description="the trial's name, where one runs")] = None
 
 
-class EventPosition(Struct, frozen=True):
+class EventPosition(Struct, frozen=True, gc=False):
     """Where an event lies in the source topic."""
 
     topic: Annotated[str, Meta(description="the source topic")]
@@ -119,7 +119,7 @@ class EventPosition(Struct, frozen=True):
     offset: Annotated[int, Meta(description="the event's offset")]
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class Outcome(Struct, frozen=True, gc=False, kw_only=True):
     """How a positive event fared against the list that the user had before it; keyed by `event`."""
 
     user_id: Annotated[str, Meta(description="whose event it was; also the Kafka key")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 
 from models.bundle.signature import NO_CANDIDATE_SCORE
 from models.bundle.vocabulary import Vocabulary
-from stream_app.domain.history import contains
+from stream_app.domain.history import item_hashes
 from stream_app.domain.messages import Because, RecommendedItem
 
 REASONS = 3
@@ -92,17 +94,32 @@ def _reasons(
 _weight = itemgetter(1)
 
 
-def rank_trending(candidates: Iterable[Candidate], record: bytes | None, *, k: int) -> RankedList:
-    """The fallback: the first `k` trending items that the user's stored window does not hold."""
-    items: list[RecommendedItem] = []
-    hashes: list[bytes] = []
-    for item_hash, item in candidates:
-        if len(items) == k:
-            break
-        if record is None or not contains(record, item_hash):
-            items.append(item)
-            hashes.append(item_hash.to_bytes(8, "little"))
-    return RankedList(tuple(items), b"".join(hashes))
+def rank_trending(
+    candidates: Sequence[Candidate], records: Iterable[bytes | None], *, k: int
+) -> list[RankedList]:
+    """The fallback: for each record the first `k` trending items that the stored window does not hold."""
+    top = _placed(candidates[:k])
+    in_top = frozenset([candidate.item_hash for candidate in candidates[:k]])
+    known = frozenset([candidate.item_hash for candidate in candidates])
+    lists = []
+    for record in records:
+        seen = known.intersection(item_hashes(record)) if record is not None else _NOTHING
+        if in_top.isdisjoint(seen):
+            lists.append(top)  # one for all: most users have seen nothing of it
+        else:
+            new = (candidate for candidate in candidates if candidate.item_hash not in seen)
+            lists.append(_placed(tuple(islice(new, k))))
+    return lists
+
+
+_NOTHING: frozenset[int] = frozenset()
+
+
+def _placed(candidates: Sequence[Candidate]) -> RankedList:
+    hashes = [candidate.item_hash for candidate in candidates]
+    return RankedList(
+        tuple([candidate.item for candidate in candidates]), struct.pack(f"<{len(hashes)}Q", *hashes)
+    )
 
 
 def knows(item_ids: npt.NDArray[np.int32]) -> Sequence[bool]:

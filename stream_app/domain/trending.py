@@ -8,6 +8,7 @@ numbers grow large.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -136,15 +137,18 @@ class Trending:
         """
         if self._unranked >= min(256, len(self._hashes)) and self._unranked:
             self._unranked = 0
-            size = len(self._hashes)
-            weights = self._weights[:size]
-            spare = min(size, 2 * self._places)
-            best = np.argpartition(weights, size - spare)[size - spare :]
-            best = best[np.argsort(-weights[best], kind="stable")]
-            top = float(weights[best[0]]) or 1.0
-            self._top = [
-                Candidate(self._hashes[row], RecommendedItem(self._names[row], round(weight / top, 6), ()))
-                for row, weight in zip(best.tolist(), weights[best].tolist(), strict=True)
-                if weight > 0
-            ]
-        return [candidate for candidate in self._top if available(candidate.item_hash)][: self._places]
+            self._top = self._best(min(len(self._hashes), 2 * self._places))
+        return list(islice((place for place in self._top if available(place.item_hash)), self._places))
+
+    def _best(self, count: int) -> list[Candidate]:
+        size = len(self._hashes)
+        weights = self._weights[:size]
+        best = np.argpartition(weights, size - count)[size - count :]
+        best = best[np.argsort(-weights[best], kind="stable")]
+        best = best[weights[best] > 0]
+        shares = (weights[best] / weights[best].max(initial=0)).round(6).tolist()
+        hashes, names = self._hashes, self._names
+        return [
+            Candidate(hashes[row], RecommendedItem(names[row], share, ()))
+            for row, share in zip(best.tolist(), shares, strict=True)
+        ]

@@ -77,10 +77,10 @@ class Answering:
                 given[touch.user] = ()
                 continue
             ranking, model = next(ranked)
-            at = history.header(touch.after)
-            new = GivenList(at.epoch, at.offset, now_ms, self._k, model, ranking.hashes)
+            epoch, offset = history.position(touch.after)
+            new = GivenList(epoch, offset, now_ms, self._k, model, ranking.hashes)
             given[touch.user] = remember(given[touch.user], new, committed=committed)
-            message = self._recommendation(tp, touch, at.offset, ranking, model, now_ms)
+            message = self._recommendation(tp, touch, offset, ranking, model, now_ms)
             answers.recommendations.append((touch.user, message))
             answers.by_role[model.role] += 1
         answers.lists = {user: write(kept) if kept else None for user, kept in given.items()}
@@ -88,22 +88,28 @@ class Answering:
         return answers
 
     def _rank(self, living: Sequence[Touch], scored: Scored | None) -> list[tuple[RankedList, ModelRef]]:
-        candidates = self._candidates()
         if scored is None:
-            return [(rank_trending(candidates, touch.after, k=self._k), TRENDING) for touch in living]
+            return [(one, TRENDING) for one in self._fallback(living)]
         model = ModelRef(scored.snapshot.version, cast(Role, scored.snapshot.role))
         lists = rank(scored.ranked, scored.item_ids, scored.snapshot.vocabulary, k=self._k)
+        known = [known and bool(one.items) for known, one in zip(knows(scored.item_ids), lists, strict=True)]
+        fallback = iter(
+            self._fallback([touch for touch, by_model in zip(living, known, strict=True) if not by_model])
+        )
         return [
-            (one, model)
-            if known and one.items
-            else (rank_trending(candidates, touch.after, k=self._k), TRENDING)
-            for touch, one, known in zip(living, lists, knows(scored.item_ids), strict=True)
+            (one, model) if by_model else (next(fallback), TRENDING)
+            for one, by_model in zip(lists, known, strict=True)
         ]
+
+    def _fallback(self, touches: Sequence[Touch]) -> list[RankedList]:
+        if not touches:
+            return []
+        return rank_trending(self._candidates(), [touch.after for touch in touches], k=self._k)
 
     def _recommendation(
         self, tp: TP, touch: Touch, offset: int, ranking: RankedList, model: ModelRef, now_ms: int
     ) -> bytes:
-        ids = tuple(event.event_id for event in touch.events if event.event_id is not None)
+        ids = tuple([event.event_id for event in touch.events if event.event_id is not None])
         return encode(
             Recommendation(
                 user_id=touch.user.decode(),
@@ -138,19 +144,23 @@ class Answering:
         earlier: set[int],
         now_ms: int,
     ) -> Outcome | Skipped:
-        seen: bool | None = event.item_hash in earlier
-        if not seen:
-            if event.offset <= touch.applied:
-                seen = seen_before_replayed(event, touch.after) if touch.after is not None else None
-            else:
-                seen = touch.before is not None and history.contains(touch.before, event.item_hash)
+        given = judging(lists, self._epoch, event.offset)
+        seen = given is not None and self._seen(event, touch, earlier)
         if seen is None:
             return "out of the window"
         return judge(
             event,
-            judging(lists, self._epoch, event.offset),
+            given,
             seen=seen,
             positive=self._positive,
             source=EventPosition(self._topic, tp.partition, event.offset),
             now_ms=now_ms,
         )
+
+    def _seen(self, event: Interaction, touch: Touch, earlier: set[int]) -> bool | None:
+        """Whether the user had the item before the event; None where a replay can no longer tell."""
+        if event.item_hash in earlier:
+            return True
+        if event.offset <= touch.applied:
+            return seen_before_replayed(event, touch.after) if touch.after is not None else None
+        return touch.before is not None and history.contains(touch.before, event.item_hash)

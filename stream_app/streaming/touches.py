@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
+
 from stream_app.domain.decoding import Interaction
-from stream_app.domain.history import extend, header
+from stream_app.domain.history import extend, position
 
 Emission = Literal["touched", "each"]
 
@@ -21,8 +23,7 @@ class Window:
     max_age_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(Struct, frozen=True, gc=False):
     """Events of one user that get one list, and the user's history before and after them.
 
     Events with an offset up to `applied` were applied before: this is a replay of them.
@@ -45,8 +46,8 @@ def touches_of(
     """
     applied = -1
     if stored is not None:
-        position = header(stored)
-        applied = position.offset if position.epoch == window.epoch else -1
+        epoch, offset = position(stored)
+        applied = offset if epoch == window.epoch else -1
     if emission == "touched" or len(events) == 1:
         yield Touch(user, events, stored, _extend(stored, events, window), applied)
         return

@@ -150,25 +150,30 @@ def window(*item_ids: str) -> bytes | None:
 
 
 def test_the_fallback_leaves_out_all_that_the_window_holds() -> None:
-    found = rank_trending(candidates("a", "b", "c", "d"), window("b", "x", "d"), k=10)
+    found = rank_trending(candidates("a", "b", "c", "d"), [window("b", "x", "d")], k=10)[0]
     assert names(found) == ["a", "c"]
     assert found.hashes == hashes("a", "c")
 
 
 def test_the_fallback_fills_k_places_from_below_the_seen_ones() -> None:
-    found = rank_trending(candidates("a", "b", "c", "d", "e"), window("a", "c"), k=2)
+    found = rank_trending(candidates("a", "b", "c", "d", "e"), [window("a", "c")], k=2)[0]
     assert names(found) == ["b", "d"]
 
 
 def test_the_fallback_of_a_user_without_a_history_is_the_top() -> None:
     top = candidates("a", "b", "c")
-    found = rank_trending(top, None, k=2)
-    assert found == RankedList((top[0].item, top[1].item), hashes("a", "b"))
+    assert rank_trending(top, [None], k=2) == [RankedList((top[0].item, top[1].item), hashes("a", "b"))]
 
 
 def test_the_fallback_may_be_empty() -> None:
-    assert rank_trending([], None, k=10) == RankedList((), b"")
-    assert rank_trending(candidates("a"), window("a"), k=10) == RankedList((), b"")
+    assert rank_trending([], [None], k=10) == [RankedList((), b"")]
+    assert rank_trending(candidates("a"), [window("a")], k=10) == [RankedList((), b"")]
+
+
+def test_each_user_of_a_batch_gets_a_fallback_of_their_own() -> None:
+    windows = [window("b"), None, window("x"), window("a", "b", "c")]
+    found = rank_trending(candidates("a", "b", "c"), windows, k=2)
+    assert [names(one) for one in found] == [["a", "c"], ["a", "b"], ["a", "b"], []]
 
 
 def test_a_model_knows_a_user_by_the_last_place_of_the_padded_history() -> None:
