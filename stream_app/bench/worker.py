@@ -1,9 +1,9 @@
 """The whole worker against a naive Faust agent: the same events, on Apache Kafka, in turn, in one run.
 
-The worker's process has one core, the broker the other. The events are there before it starts. Measured is from
-the first recommendation's arrival at the broker to the last's, by the broker's clock, so that neither start-up nor
-the commit interval counts. A run counts only where every user's newest event was answered and every offset
-committed.
+The worker's process has one core, the broker the other. The events are there before it starts. Measured is
+from the first recommendation's arrival at the broker to the last's, by the broker's clock, so that neither
+start-up nor the commit interval counts. A run counts only where every user's newest event was answered and
+every offset committed.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ TYPE_SHARES = (0.8, 0.15, 0.05)
 class Workload:
     """`events` of up to `users` users on the items; the same seed gives the same events.
 
-    The exponents are those of Zipf's law. With the defaults the first user has 13 % of the events and the first
-    item 3 %: there are hot users and cold ones, full windows and empty ones.
+    The exponents are those of Zipf's law. With the defaults the first user has 13 % of the events and the
+    first item 3 %: there are hot users and cold ones, full windows and empty ones.
     """
 
     events: int

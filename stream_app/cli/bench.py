@@ -35,8 +35,8 @@ def worker(
 ) -> None:
     """Events a second through the whole worker, without a model, against a naive Faust agent.
 
-    Apache Kafka on one core, the process that is measured on the other; JSON in and out, Zipf over 100,000 users and
-    10,000 items; both in turn, in one run. Needs two cores, Linux, Java and Maven.
+    Apache Kafka on one core, the process that is measured on the other; JSON in and out, Zipf over 100,000
+    users and 10,000 items; both in turn, in one run. Needs two cores, Linux, Java and Maven.
     """
     from stream_app.bench.worker import bench_worker
 
