@@ -2,11 +2,11 @@
 
 It does the work of the worker without a model, by the same functions of the domain: decode, extend the
 history (a table in RocksDB with a changelog), count what is trending, judge the event against the last list,
-rank, remember the list (a second table), send JSON. Stock are the transport, the RocksDB store, the tables and
-`topic.send`; the settings are sensible ones, uvloop included.
+rank, remember the list (a second table), send JSON. Stock are the transport, the RocksDB store, the tables
+and `topic.send`; the settings are sensible ones, uvloop included.
 
 Run as `python -m stream_app.bench.naive_agent`, with the worker's settings in the environment. It is a rival
-and no product: it sends no dead letters, nothing orders its sends and its commits, and a crash can lose events.
+and no product: it sends no dead letters, nothing orders its sends and its commits, a crash can lose events.
 """
 
 from __future__ import annotations

@@ -145,8 +145,8 @@ def create_worker_app(
 
 
 def _calm_the_collector() -> None:
-    # A chunk's objects go by their reference counts; at the default threshold the search for cycles among them
-    # takes a sixth of the worker's time. What was imported stays, and need not be searched at all.
+    # A chunk's objects go by their reference counts; at the default threshold the search for cycles among
+    # them takes a sixth of the worker's time. What was imported stays, and need not be searched at all.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
