@@ -61,6 +61,12 @@ find_uv() {
   echo "$home/bin/uv"
 }
 
+# uv brings authorities of its own; a machine behind a proxy has another one in its system's list.
+authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${SSL_CERT_FILE:-}" ] && [ -s "$authorities" ]; then
+  export SSL_CERT_FILE=$authorities
+fi
+
 python=$(find_python)
 
 if [ "${1:-}" = lock ]; then

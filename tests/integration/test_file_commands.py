@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from stream_app.brokers import Broker
 from stream_app.streaming.sending import Outgoing, send_records
 from stream_app.streaming.topic_admin import create_topics
-from stream_app.streaming.topics import Topic
+from stream_app.streaming.topics import Topic, TopicNames, plan
 from tests.command import answer_of, run_command
 
 START_MS = 1_000_000_000_000
@@ -50,6 +50,13 @@ def run(settings: dict[str, object], tmp_path: Path) -> Run:
 
 
 @pytest.fixture
+async def topics(broker: Broker, app_id: str) -> None:
+    """The topics of these settings."""
+    names = TopicNames(app_id=app_id, prefix=f"{app_id}-")
+    await create_topics({"bootstrap_servers": broker.bootstrap_servers}, plan(names, partitions=3))
+
+
+@pytest.fixture
 async def records_of(broker: Broker, app_id: str) -> AsyncIterator[Callable[..., Any]]:
     async def read(topic: str, count: int) -> list[Any]:
         consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap_servers, auto_offset_reset="earliest")
@@ -69,9 +76,8 @@ async def records_of(broker: Broker, app_id: str) -> AsyncIterator[Callable[...,
     yield read
 
 
+@pytest.mark.usefixtures("topics")
 async def test_a_replay_sends_every_event_in_its_own_time(run: Run, records_of: Callable[..., Any]) -> None:
-    created = answer_of(run("topics", "create", "--json"))
-    assert len(created["created"]) == 8
     answer = answer_of(run("replay", "log.parquet", "--json"))
     assert (answer["events"], answer["rejected"]) == (200, {})
     records = await records_of("events", 200)
@@ -83,10 +89,10 @@ async def test_a_replay_sends_every_event_in_its_own_time(run: Run, records_of: 
     assert all(times == sorted(times) for times in by_user.values())
 
 
+@pytest.mark.usefixtures("topics")
 async def test_a_user_is_on_the_partition_that_kafkas_own_clients_choose(
     run: Run, records_of: Callable[..., Any], broker: Broker, app_id: str
 ) -> None:
-    answer_of(run("topics", "create", "--json"))
     answer_of(run("replay", "log.parquet", "--json"))
     ours = {record.key: record.partition for record in await records_of("events", 200)}
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers)
@@ -101,10 +107,10 @@ async def test_a_user_is_on_the_partition_that_kafkas_own_clients_choose(
     assert len(set(ours.values())) > 1
 
 
+@pytest.mark.usefixtures("topics")
 async def test_a_part_of_a_replay_is_a_fraction_and_a_number(
     run: Run, records_of: Callable[..., Any]
 ) -> None:
-    answer_of(run("topics", "create", "--json"))
     answer = answer_of(
         run("replay", "log.parquet", "--from", "0.5", "--to", "0.9", "--limit", "10", "--json")
     )
@@ -113,8 +119,8 @@ async def test_a_part_of_a_replay_is_a_fraction_and_a_number(
     assert sorted(record.timestamp for record in records) == [row["timestamp"] for row in LOG[100:110]]
 
 
+@pytest.mark.usefixtures("topics")
 async def test_the_speed_is_kept(run: Run, records_of: Callable[..., Any]) -> None:
-    answer_of(run("topics", "create", "--json"))
     answer = answer_of(run("replay", "log.parquet", "--limit", "20", "--speed", "600x", "--json"))
     assert 1.9 <= answer["seconds"] < 6  # 19 minutes 600 times as fast
     answer = answer_of(run("replay", "log.parquet", "--limit", "20", "--speed", "10/s", "--json"))
@@ -122,10 +128,10 @@ async def test_the_speed_is_kept(run: Run, records_of: Callable[..., Any]) -> No
     assert len(await records_of("events", 40)) == 40
 
 
+@pytest.mark.usefixtures("topics")
 async def test_bad_rows_are_counted_by_reason_and_the_rest_is_sent(
     run: Run, records_of: Callable[..., Any], tmp_path: Path
 ) -> None:
-    answer_of(run("topics", "create", "--json"))
     (tmp_path / "bad.csv").write_text(
         "user_id,item_id,timestamp,type\n007,a,1700000000000,click\nu,a,1700000000,view\nu,,1700000000000,view\n"
         "u,a,1700000000001,buy\nu,b,1700000000000,like\n"
@@ -142,10 +148,10 @@ async def test_bad_rows_are_counted_by_reason_and_the_rest_is_sent(
     assert {record.key for record in await records_of("events", 2)} == {b"007", b"u"}
 
 
+@pytest.mark.usefixtures("topics")
 async def test_items_are_loaded_by_their_ids(
     run: Run, records_of: Callable[..., Any], tmp_path: Path
 ) -> None:
-    answer_of(run("topics", "create", "--json"))
     (tmp_path / "items.jsonl").write_text(
         '{"item_id": "a", "title": "A"}\n{"title": "none"}\n{"item_id": "b"}\n'
     )
