@@ -38,10 +38,10 @@ class FitConfig:
     than the log's end counts half: what is chosen changes, and it is the present that is predicted.
     """
 
-    epochs: int = 4
+    epochs: int = 3
     seconds: float | None = None
     batch_size: int = 32
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.01
     label_smoothing: float = 0.0
     recency_half_life_days: float | None = 1095.0

@@ -44,5 +44,6 @@ def spectral_vectors(
     vectors = vectors / vectors.square().mean().sqrt().clamp(min=1e-6) * scale
     longest = 3.0 * scale * width**0.5
     vectors = vectors * (longest / vectors.norm(dim=1, keepdim=True).clamp(min=longest))
-    noise: Tensor = torch.randn(items, width) * (0.05 * scale)
-    return vectors + noise
+    noise = torch.randn(items, width) * (0.05 * scale)
+    spread: Tensor = vectors + noise
+    return spread

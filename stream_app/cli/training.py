@@ -1,0 +1,269 @@
+"""`millstream train`, `export`, `evaluate`, `retrain`: the offline half. Torch is imported when one is
+called."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stream_app.cli.errors import Failure
+from stream_app.cli.session import AsJson, answer, say, settings_of
+from stream_app.cli.training_parts import (
+    announce_version,
+    champion,
+    configs,
+    contestants,
+    dump_split,
+    open_bundle,
+    read_log,
+    require_train_extra,
+)
+
+app = typer.Typer()
+
+Data = Annotated[
+    str, typer.Argument(help="A file (Parquet, CSV, JSON lines), its folder, or kafka.", metavar="DATA")
+]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the log; 3 by default.")]
+Seconds = Annotated[float | None, typer.Option(min=1, help="End learning after so long, if not before.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]
+Announce = Annotated[
+    bool, typer.Option("--announce", help="Tell the workers, which then take the model over.")
+]
+
+
+@app.command()
+def train(
+    ctx: typer.Context,
+    data: Data,
+    since: Annotated[float, typer.Option(min=0, max=1, help="Begin at this fraction of the log.")] = 0.0,
+    until: Annotated[float, typer.Option(min=0, max=1, help="End at this fraction of the log.")] = 1.0,
+    epochs: Epochs = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Write the torch model here instead of publishing it.", metavar="FILE"),
+    ] = None,
+    announce: Announce = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model from an interaction log and put it into the registry.
+
+    Columns of a file: user_id, item_id, timestamp (milliseconds since the epoch), and type or rating (4 and
+    above is a like, below 3 a dislike, else a view). It is not compared with anything: millstream retrain
+    does that.
+    """
+    if since >= until:
+        raise typer.BadParameter(f"--since {since} does not lie before --until {until}")
+    if checkpoint and announce:
+        raise typer.BadParameter("a checkpoint cannot be announced; millstream export --announce does that")
+    started_s = time.monotonic()
+    require_train_extra()
+    from training.checkpoint import save
+    from training.train import train as fit_model
+
+    settings = settings_of(ctx)
+    log = read_log(settings, data)
+    log = log.part(round(len(log) * since), round(len(log) * until))
+    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    say(f"training on {len(log)} interactions")
+    trained = fit_model(log, rules=rules, config=fit, show_progress=sys.stderr.isatty(), say=say)
+    facts: dict[str, Any] = {"version": None, "uri": None}
+    if checkpoint:
+        save(trained, checkpoint)
+        text = f"wrote {checkpoint}; millstream export makes a bundle of it"
+    else:
+        facts = _publish(ctx, trained, announce=announce)
+        text = f"published {facts['version']} at {facts['uri']}"
+    facts |= {
+        "metrics": {"loss": trained.report.loss},
+        "interactions": len(log),
+        "users": trained.window.users,
+        "items": len(trained.vocabulary),
+        "epochs": trained.report.epochs,
+        "rejected": log.rejected,
+        "seconds": round(time.monotonic() - started_s, 3),
+    }
+    answer(f"{text} ({facts['seconds']:.0f} s)", facts, as_json=as_json)
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    checkpoint: Annotated[Path, typer.Argument(help="What train --checkpoint wrote.", metavar="CHECKPOINT")],
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Write the bundle to this new folder, not to the registry.", metavar="DIR"),
+    ] = None,
+    announce: Announce = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a trained model as a bundle: the ONNX graph, the items, the manifest."""
+    if to is not None and announce:
+        raise typer.BadParameter("only what is in the registry can be announced; leave out --to")
+    if to is not None and to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise typer.BadParameter(f"{to} is there already and not empty; name a new folder")
+    started_s = time.monotonic()
+    require_train_extra()
+    from training import export as exporting
+    from training.checkpoint import load
+
+    trained = load(checkpoint)
+    if to is None:
+        facts = _publish(ctx, trained, announce=announce)
+    else:
+        manifest = exporting.export(trained, to)
+        open_bundle(to)
+        facts = {"version": manifest.version, "uri": str(to.resolve()), "announced": False}
+    facts |= {"items": len(trained.vocabulary), "seconds": round(time.monotonic() - started_s, 3)}
+    answer(f"exported {facts['version']} to {facts['uri']}", facts, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    ctx: typer.Context,
+    data: Data,
+    protocol: Annotated[
+        str, typer.Option(help="prequential: test on each event, then learn from it.")
+    ] = "prequential",
+    models: Annotated[
+        str,
+        typer.Option(
+            help="With commas: attention (trained now, on the older part), latest or a version of the "
+            "registry, popularity, popularity-<days>d, random."
+        ),
+    ] = "attention,popularity,popularity-30d,popularity-7d,random",
+    k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",
+    newest: Annotated[
+        float, typer.Option(help="Which part of the log is tested on, above 0, below 1.")
+    ] = 0.2,
+    epochs: Epochs = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    split_folder: Annotated[
+        Path | None,
+        typer.Option("--dump-split", help="Write history and test events here as Parquet.", metavar="DIR"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare models with their rivals on a log.
+
+    Judged is every positive event of the newest part whose user has a history and whose item that history
+    does not hold, by the list that the worker would have given before it. Intervals are 95 % bootstrap
+    intervals over users.
+    """
+    if protocol != "prequential":
+        known = protocol in ("leave-one-out", "temporal", "k-fold")
+        raise typer.BadParameter(
+            f"--protocol {protocol} {'comes with a later version' if known else 'is unknown'}; "
+            "use prequential"
+        )
+    if not 0 < newest < 1:
+        raise typer.BadParameter(f"--newest {newest} is not between 0 and 1")
+    ks = _lengths(k)
+    require_train_extra()
+    from training.evaluation import prequential, report
+
+    settings = settings_of(ctx)
+    log = read_log(settings, data)
+    older, newer = log.split(newest)
+    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    if split_folder:
+        dump_split(split_folder, history=older, test=newer)
+    compared, rivals = contestants(models, settings=settings, older=older, rules=rules, fit=fit)
+    judged = prequential.prequential(log, first=len(older), rules=rules, models=compared, rivals=rivals)
+    rows = report.rows(judged, protocol=protocol, ks=ks)
+    answer(report.as_text(rows), {"results": rows}, as_json=as_json)
+
+
+@app.command()
+def retrain(
+    ctx: typer.Context,
+    data: Data = "kafka",
+    newest: Annotated[float, typer.Option(help="Which part of the log is held out to compare by.")] = 0.1,
+    refit: Annotated[
+        bool, typer.Option(help="Fit once more on everything before publishing; takes twice as long.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Publish whatever the comparison says.")] = False,
+    epochs: Epochs = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    announce: Annotated[bool, typer.Option(help="Tell the workers, which then take the model over.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train on the events topic, compare, publish, announce.
+
+    The new model must not be worse than the one that serves, and better than popularity, on the newest part
+    of the log, which it has not seen. Else nothing is published, and the exit code is 1.
+    """
+    if not 0 < newest < 1:
+        raise typer.BadParameter(f"--newest {newest} is not between 0 and 1")
+    started_s = time.monotonic()
+    require_train_extra()
+    from models.bundle.registry import Registry
+    from training.retrain import RetrainConfig
+    from training.retrain import retrain as run
+
+    settings = settings_of(ctx)
+    log = read_log(settings, data)
+    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    registry = Registry(settings.registry)
+    current = champion(settings, registry, announced=announce)
+    outcome = run(
+        log,
+        registry=registry,
+        current=current,
+        config=RetrainConfig(rules=rules, fit=fit, newest=newest, refit=refit, force=force),
+        check=open_bundle,
+        show_progress=sys.stderr.isatty(),
+        say=say,
+    )
+    if outcome.version and announce:
+        announce_version(settings, registry, outcome.version)
+    facts = {
+        "version": outcome.version,
+        "uri": outcome.uri,
+        "announced": bool(outcome.version) and announce,
+        "metrics": outcome.metrics,
+        "results": outcome.results,
+        "gate": {**dataclasses.asdict(outcome.decision), "forced": force and not outcome.decision.passed},
+        "interactions": len(log),
+        "rejected": log.rejected,
+        "steps": outcome.seconds,
+        "seconds": round(time.monotonic() - started_s, 3),
+    }
+    said = f"published {outcome.version}" if outcome.version else "published nothing"
+    answer(f"{said}: {outcome.decision.reason} ({facts['seconds']:.0f} s)", facts, as_json=as_json)
+    if outcome.version is None:
+        raise Failure(f"the new model was refused, {outcome.decision.reason}; --force publishes it anyway")
+
+
+def _publish(ctx: typer.Context, trained: Any, *, announce: bool) -> dict[str, Any]:
+    import tempfile
+
+    from models.bundle.registry import Registry
+    from training import export as exporting
+    from training.publish import publish
+
+    settings = settings_of(ctx)
+    registry = Registry(settings.registry)
+    with tempfile.TemporaryDirectory(prefix="millstream-") as folder:
+        manifest = exporting.export(trained, Path(folder))
+        open_bundle(Path(folder))
+        uri = publish(Path(folder), registry)
+    if announce:
+        announce_version(settings, registry, manifest.version)
+    return {"version": manifest.version, "uri": uri, "announced": announce}
+
+
+def _lengths(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and 1 <= int(part) <= 100 for part in parts):
+        raise typer.BadParameter(f"--k {text} is not a number from 1 to 100, or several with commas")
+    return [int(part) for part in parts]

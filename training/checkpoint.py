@@ -1,0 +1,71 @@
+"""A trained model in a file, to be exported later or elsewhere."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+
+import msgspec
+import torch
+
+from models.bundle.manifest import TrainingWindow
+from models.bundle.vocabulary import Vocabulary
+from models.encoder import EncoderConfig
+from models.sequence_model import SequenceModel
+from training.dataset import HistoryRules
+from training.errors import UnusableSource
+from training.fitting import FitReport
+from training.train import TrainedModel
+
+_FORMAT = 1
+_UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
+
+
+def save(trained: TrainedModel, path: Path) -> None:
+    """Write the model, its items and what it was made of. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    torch.save(
+        {
+            "format": _FORMAT,
+            "encoder": asdict(trained.model.encoder.config),
+            "weights": trained.model.state_dict(),
+            "item_ids": list(trained.vocabulary.item_ids),
+            "rules": asdict(trained.rules),
+            "window": msgspec.to_builtins(trained.window),
+            "report": asdict(trained.report),
+        },
+        partial,
+    )
+    partial.replace(path)
+
+
+def load(path: Path) -> TrainedModel:
+    """Read what `save` wrote. Raises UnusableSource where it is not that."""
+    try:
+        # weights_only: a checkpoint is data, and must not run code.
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        if stored["format"] != _FORMAT:
+            raise UnusableSource(f"{path}: checkpoint format {stored['format']}; train the model again")
+        weights = stored["weights"]
+        model = SequenceModel(
+            EncoderConfig(**stored["encoder"]), vectors=weights["vectors"], bias=weights["bias"]
+        )
+        model.load_state_dict(weights)
+        return TrainedModel(
+            model=model.eval(),
+            vocabulary=Vocabulary(stored["item_ids"]),
+            rules=HistoryRules(
+                **{**stored["rules"], "positive_types": tuple(stored["rules"]["positive_types"])}
+            ),
+            window=msgspec.convert(stored["window"], TrainingWindow),
+            report=FitReport(**stored["report"]),
+        )
+    except FileNotFoundError as error:
+        raise UnusableSource(
+            f"{path}: there is no such file; millstream train --checkpoint writes one"
+        ) from error
+    except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UnusableSource(f"{path}: not a checkpoint ({reason}); train the model again") from error

@@ -1,0 +1,180 @@
+"""The loop's offline half: a log in, a better model out, or the reason why not."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.bundle.manifest import Manifest
+from models.bundle.registry import Registry
+from training.dataset import HistoryRules
+from training.evaluation import prequential, report
+from training.evaluation.recommender import FrozenModel
+from training.export import export
+from training.fitting import FitConfig
+from training.gate import Decision, decide
+from training.interactions import Interactions
+from training.publish import publish
+from training.rivals.popularity import Popularity
+from training.torch_scorer import TorchScorer
+from training.train import TrainedModel, train
+
+_CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentModel:
+    """The model that serves now; `last_timestamp_ms` is where its training ended."""
+
+    model: FrozenModel
+    last_timestamp_ms: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainConfig:
+    """`newest` is the part of the log that is held out to compare by.
+
+    `refit`: what is published was fitted once more, on everything, the held-out part included; the figures
+    are those of its twin that had not seen it. Without, the twin itself goes out: half the time, and it does
+    not know the newest events. `force` publishes whatever the comparison says.
+    """
+
+    rules: HistoryRules = field(default_factory=HistoryRules)
+    fit: FitConfig = field(default_factory=FitConfig)
+    newest: float = 0.1
+    refit: bool = True
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainReport:
+    """What came of it. `version`, `uri` and `folder` are None where nothing was published.
+
+    `results` are rows as of `training.evaluation.report`; `seconds` is the time of each step.
+    """
+
+    version: str | None
+    uri: str | None
+    metrics: dict[str, float]
+    results: list[dict[str, Any]]
+    decision: Decision
+    seconds: dict[str, float]
+    manifest: Manifest | None = None
+
+
+def retrain(
+    log: Interactions,
+    *,
+    registry: Registry,
+    current: CurrentModel | None,
+    config: RetrainConfig,
+    check: Callable[[Path], object],
+    show_progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> RetrainReport:
+    """Train on all but the newest part, compare there, and publish if it is good enough.
+
+    `check` is called with the finished bundle before it is published, and raises where a worker could not
+    serve it.
+    Raises TrainingError where the log holds too little, BundleError where the bundle cannot be published.
+    """
+    clock = _Clock()
+    # 1. Fit on what is older.
+    older, _ = log.split(config.newest)
+    say(f"training on {len(older)} of {len(log)} interactions")
+    candidate = train(older, rules=config.rules, config=config.fit, show_progress=show_progress, say=say)
+    clock.lap("train")
+    # 2. Compare on what is newer, and what neither model has seen.
+    results = _compare(log, len(older), candidate, current, config.rules)
+    decision, rows = results
+    metrics = {name: cell["value"] for name, cell in rows[0]["metrics"].items()} if rows else {}
+    clock.lap("evaluate")
+    say(f"{'passed' if decision.passed else 'did not pass'}: {decision.reason}")
+    if not (decision.passed or config.force):
+        return RetrainReport(
+            version=None, uri=None, metrics=metrics, results=rows, decision=decision, seconds=clock.laps
+        )
+    # 3. Fit on everything: the newest events say most about the next ones.
+    final = candidate
+    if config.refit and len(older) < len(log):
+        say(f"training on all {len(log)} interactions")
+        final = train(log, rules=config.rules, config=config.fit, show_progress=show_progress, say=say)
+        clock.lap("refit")
+    # 4. Export, check as a worker would, publish.
+    with tempfile.TemporaryDirectory(prefix="millstream-") as folder:
+        manifest = export(
+            final,
+            Path(folder),
+            parent=current.model.name if current else None,
+            metrics=metrics,
+            protocol=prequential.PROTOCOL,
+        )
+        check(Path(folder))
+        uri = publish(Path(folder), registry)
+    clock.lap("export")
+    return RetrainReport(
+        version=manifest.version,
+        uri=uri,
+        metrics=metrics,
+        results=rows,
+        decision=decision,
+        seconds=clock.laps,
+        manifest=manifest,
+    )
+
+
+def _compare(
+    log: Interactions,
+    first: int,
+    candidate: TrainedModel,
+    current: CurrentModel | None,
+    rules: HistoryRules,
+) -> tuple[Decision, list[dict[str, Any]]]:
+    models = [
+        FrozenModel(
+            name=_CANDIDATE,
+            scorer=TorchScorer(candidate.model),
+            vocabulary=candidate.vocabulary,
+            max_length=candidate.rules.max_length,
+        )
+    ]
+    unseen = _first_unseen(log, first, current)
+    # A model that has seen the whole newest part cannot be judged by it: popularity alone is left to beat.
+    fair = current is not None and unseen < len(log)
+    if current is not None and fair:
+        models.append(current.model)
+        first = unseen
+    judged = prequential.prequential(
+        log, first=first, rules=rules, models=models, rivals=[Popularity(), Popularity(days=30)]
+    )
+    now = judged[1] if fair else None
+    decision = decide(judged[0], current=now, popularity=judged[len(models) :])
+    if current is not None and not fair:
+        note = f"{current.model.name} has seen the newest part itself and was left out"
+        decision = replace(decision, reason=f"{decision.reason}; {note}")
+    return decision, report.rows(judged, protocol=prequential.PROTOCOL, ks=[10])
+
+
+def _first_unseen(log: Interactions, first: int, current: CurrentModel | None) -> int:
+    """Where the events begin that neither model was trained on."""
+    if current is None or current.last_timestamp_ms is None:
+        return first
+    seen = np.flatnonzero(log.timestamp_ms <= current.last_timestamp_ms)
+    return max(first, int(seen[-1]) + 1 if len(seen) else 0)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last_s = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now_s = time.monotonic()
+        self.laps[name] = round(now_s - self._last_s, 3)
+        self._last_s = now_s
