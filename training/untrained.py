@@ -19,7 +19,7 @@ from training.train import TrainedModel
 def export_untrained(
     folder: Path, *, items: int, max_length: int = 50, width: int = 64, seed: int = 0
 ) -> Manifest:
-    """Write a bundle of `items` items to `folder`; it costs as much to serve as a trained one of its sizes."""
+    """Write a bundle of `items` items to `folder`; it costs as much to serve as a trained one."""
     torch.manual_seed(seed)
     model = SequenceModel(
         EncoderConfig(max_length=max_length, width=width),

@@ -59,9 +59,9 @@ def bench_scorer(
 ) -> list[Result]:
     """Users per second at each batch size, the medians of `rounds`; `scorer_ratios` compares them.
 
-    `bundle` is a model's folder; one of random weights does (`training.untrained`). `cores` is what the process
-    may use, as a worker beside its broker: with a second core the decoding would hide behind the model. Results
-    have name, batch, threads, users_per_second, us_per_user, cpu_us_per_user.
+    `bundle` is a model's folder; one of random weights does (`training.untrained`). `cores` is what the
+    process may use, as a worker beside its broker: with a second core the decoding would hide behind the
+    model. Results have name, batch, threads, users_per_second, us_per_user, cpu_us_per_user.
     """
     snapshot = load_snapshot(bundle, device=device)
     allowed = _take_cores(cores)
@@ -77,7 +77,7 @@ def bench_scorer(
 def scorer_ratios(results: Sequence[Result]) -> dict[str, float]:
     """Through the thread over alone, at each batch size; the one without a size is at `MICRO_BATCH`.
 
-    At 1 the fixed price of a call is paid for one user; that is a worker with nothing to do, not one at its limit.
+    At 1 the fixed price of a call is paid for one user: a worker with little to do, not one at its limit.
     """
     speed = {(result["name"], result["batch"]): result["users_per_second"] for result in results}
     ratios = {
