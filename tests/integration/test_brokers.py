@@ -107,8 +107,13 @@ time.sleep(60)
 """
 
 
-def test_a_broker_outlives_the_thread_that_started_it_and_dies_with_the_process() -> None:
-    starter = subprocess.Popen([sys.executable, "-c", _START_AND_WAIT], stdout=subprocess.PIPE, text=True)
+def test_a_broker_outlives_the_thread_that_started_it_and_dies_with_the_process(tmp_path: Path) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", _START_AND_WAIT],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert starter.stdout is not None
         servers, pid = starter.stdout.readline().split()
