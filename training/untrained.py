@@ -13,11 +13,12 @@ from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules
 from training.export import export
 from training.fitting import FitReport
+from training.torch_scorer import K_LIMIT
 from training.train import TrainedModel
 
 
 def export_untrained(
-    folder: Path, *, items: int, max_length: int = 50, width: int = 64, seed: int = 0
+    folder: Path, *, items: int, max_length: int = 50, width: int = 64, k_limit: int = K_LIMIT, seed: int = 0
 ) -> Manifest:
     """Write a bundle of `items` items to `folder`; it costs as much to serve as a trained one."""
     torch.manual_seed(seed)
@@ -33,4 +34,4 @@ def export_untrained(
         window=TrainingWindow(),
         report=FitReport(epochs=0, steps=0, loss=0.0, seconds=0.0),
     )
-    return export(trained, folder, version="untrained")
+    return export(trained, folder, version="untrained", k_limit=k_limit)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from models.bundle.items import read_items
@@ -54,22 +58,24 @@ class NumpyScorer:
 
 
 def make(kind: str, folder: Path) -> Subject:
-    dtype = "float16" if kind == "onnx-cpu-float16" else "float32"
-    make_tiny_bundle(
-        folder,
-        [f"item-{i}" for i in range(ITEMS)],
-        max_length=MAX_LENGTH,
-        k_limit=K_LIMIT,
-        catalogue_dtype=dtype,
-    )
-    items = read_items(folder)
-    catalogue = Catalogue(vectors=items.vectors, bias=items.bias, dtype=dtype)
+    if kind == "onnx-cpu-trained":
+        shutil.copytree(_exported(), folder, dirs_exist_ok=True)
+    else:
+        make_tiny_bundle(
+            folder,
+            [f"item-{i}" for i in range(ITEMS)],
+            max_length=MAX_LENGTH,
+            k_limit=K_LIMIT,
+            catalogue_dtype="float16" if kind == "onnx-cpu-float16" else "float32",
+        )
+    manifest, items = read_manifest(folder), read_items(folder)
+    catalogue = Catalogue(vectors=items.vectors, bias=items.bias, dtype=manifest.catalogue_dtype)
     if kind == "numpy":
         return Subject(NumpyScorer(catalogue), catalogue)
     scorer = open_scorer(
         folder / ENCODER_FILE,
         catalogue=catalogue,
-        version=read_manifest(folder).version,
+        version=manifest.version,
         max_length=MAX_LENGTH,
         k_limit=K_LIMIT,
         device="cuda" if kind == "onnx-cuda" else "cpu",
@@ -77,4 +83,18 @@ def make(kind: str, folder: Path) -> Subject:
     return Subject(scorer, catalogue)
 
 
-KINDS = ("numpy", "onnx-cpu", "onnx-cpu-float16", *(("onnx-cuda",) if cuda_device_count() else ()))
+@cache
+def _exported() -> Path:
+    """The graph that training writes, once for all tests: exporting takes seconds."""
+    from training.untrained import export_untrained
+
+    folder = Path(tempfile.mkdtemp(prefix="millstream-contract-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    export_untrained(folder, items=ITEMS, max_length=MAX_LENGTH, width=16, k_limit=K_LIMIT)
+    return folder
+
+
+TINY = ("numpy", "onnx-cpu", "onnx-cpu-float16", *(("onnx-cuda",) if cuda_device_count() else ()))
+"""Those whose answers the numpy reference knows."""
+
+KINDS = (*TINY, "onnx-cpu-trained")

@@ -11,7 +11,7 @@ import pytest
 from models.bundle.signature import NO_CANDIDATE_SCORE
 from stream_app.domain.encoding import ModelInputs
 from stream_app.domain.ranking import Ranked
-from tests.contract.scorers import ITEMS, K_LIMIT, KINDS, MAX_LENGTH, Subject, make
+from tests.contract.scorers import ITEMS, K_LIMIT, KINDS, MAX_LENGTH, TINY, Subject, make
 from tests.tiny_bundle import random_inputs, reference
 
 COLUMNS = ("topk_ids", "topk_scores", "attention")
@@ -54,6 +54,7 @@ def test_answers_have_the_promised_shapes_and_types(subject: Subject, inputs: Mo
     assert (ranked.attention.shape, ranked.attention.dtype) == ((7, MAX_LENGTH), np.float32)
 
 
+@pytest.mark.parametrize("subject", TINY, indirect=True)
 def test_it_answers_as_the_reference_does(subject: Subject, inputs: ModelInputs) -> None:
     expected = reference(inputs, subject.catalogue.vectors, subject.catalogue.bias, K_LIMIT)
     assert_same(subject.scorer.score(inputs), expected)
