@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stream_app.brokers import ApacheKafka, Broker, EmbeddedBroker
 from stream_app.brokers.apache_jars import REMEDY
+from tests.worker_process import WorkerProcess
 
+MakeWorker = Callable[..., WorkerProcess]
 BROKERS = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
 
 
@@ -71,3 +75,20 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("MILLSTREAM_")]:
         if name not in ("MILLSTREAM_CACHE", "MILLSTREAM_TANSU"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def make_worker(tmp_path: Path, app_id: str) -> Iterator[MakeWorker]:
+    """Makes worker processes of one app (see WorkerProcess); none of them outlives the test."""
+    made: list[WorkerProcess] = []
+
+    def make(broker: Broker, *, name: str = "worker", **options: Any) -> WorkerProcess:
+        worker = WorkerProcess(
+            bootstrap_servers=broker.bootstrap_servers, app_id=app_id, folder=tmp_path, name=name, **options
+        )
+        made.append(worker)
+        return worker
+
+    yield make
+    for worker in made:
+        worker.clean_up()

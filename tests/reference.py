@@ -1,0 +1,173 @@
+"""What must have come of the events, worked out from the source topic alone, and what did come of them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import xxhash
+
+from models.bundle.signature import EVENT_TYPES
+from stream_app.domain import history
+from tests.event_stream import read_topic
+from tests.worker_process import WorkerProcess
+
+PartitionAndUser = tuple[int, bytes]
+Entry = tuple[int, int, str]  # item hash, timestamp in ms, type
+
+
+@dataclass
+class ExpectedHistory:
+    """A user's window and the offset of the last event in it."""
+
+    offset: int = -1
+    entries: list[Entry] = field(default_factory=list)
+
+
+@dataclass
+class Found:
+    """Everything that is in the topics of an app."""
+
+    source: list[Any]
+    histories: dict[PartitionAndUser, bytes]
+    recommendations: list[dict[str, Any]]
+    outcomes: list[dict[str, Any]]
+    dead_letters: list[Any]
+
+
+def entry_of(event: dict[str, Any]) -> Entry:
+    return xxhash.xxh3_64_intdigest(event["item_id"].encode()), event["timestamp"], event["type"]
+
+
+def expected_histories(
+    source: list[Any], *, limit: int = 200, bad: frozenset[tuple[int, int]] = frozenset()
+) -> dict[PartitionAndUser, ExpectedHistory]:
+    """The last `limit` events of every user; `bad` holds (partition, offset) of those that do not count."""
+    users: defaultdict[PartitionAndUser, ExpectedHistory] = defaultdict(ExpectedHistory)
+    for record in sorted(source, key=lambda r: (r.partition, r.offset)):
+        if (record.partition, record.offset) in bad:
+            continue
+        event = json.loads(record.value)
+        if event["type"] == "forget":
+            users.pop((record.partition, record.key), None)
+            continue
+        user = users[record.partition, record.key]
+        user.offset = record.offset
+        user.entries = [*user.entries, entry_of(event)][-limit:]
+    return dict(users)
+
+
+async def find_everything(worker: WorkerProcess) -> Found:
+    """Read all topics of the worker's app whole."""
+    names = worker.names
+
+    async def read(topic: str) -> list[Any]:
+        return await read_topic(worker.bootstrap_servers, topic)
+
+    histories: dict[PartitionAndUser, bytes] = {}
+    for record in await read(names.history_changelog):
+        if record.value is None:
+            histories.pop((record.partition, record.key), None)
+        else:
+            histories[record.partition, record.key] = record.value
+    return Found(
+        source=await read(names.events),
+        histories=histories,
+        recommendations=[json.loads(record.value) for record in await read(names.recommendations)],
+        outcomes=[json.loads(record.value) for record in await read(names.outcomes)],
+        dead_letters=await read(names.dead_letters),
+    )
+
+
+def check_histories(found: Found, expected: dict[PartitionAndUser, ExpectedHistory]) -> None:
+    """Every event is in its user's history exactly once, in order, entry by entry; nothing else is."""
+    assert found.histories.keys() == expected.keys()
+    wrong = {}
+    for place, record in found.histories.items():
+        at = history.header(record)
+        entries = [(e.item_hash, e.timestamp_ms, EVENT_TYPES[e.type_code]) for e in history.entries(record)]
+        if (at.offset, entries) != (expected[place].offset, expected[place].entries):
+            wrong[place] = (
+                f"offset {at.offset} for {expected[place].offset}, {len(entries)} entries for "
+                + str(len(expected[place].entries))
+            )
+    assert not wrong, f"{len(wrong)} of {len(expected)} histories differ: {dict(list(wrong.items())[:5])}"
+
+
+def check_answers(found: Found, expected: dict[PartitionAndUser, ExpectedHistory]) -> None:
+    """The newest position of every user is answered; no list has a trigger that is no event of its user."""
+    keys = {(record.partition, record.offset): record.key for record in found.source}
+    triggers = {
+        (r["trigger"]["partition"], r["user_id"].encode(), r["trigger"]["offset"])
+        for r in found.recommendations
+    }
+    unanswered = [
+        place for place, user in expected.items() if (place[0], place[1], user.offset) not in triggers
+    ]
+    assert not unanswered, f"{len(unanswered)} of {len(expected)} users have no list of their newest event"
+    foreign = [trigger for trigger in triggers if keys.get((trigger[0], trigger[2])) != trigger[1]]
+    assert not foreign, f"triggers that are no event of the user: {foreign[:5]}"
+
+
+def check_outcomes(found: Found) -> None:
+    """One outcome for each event key, of that very event, judged against an earlier list that was sent."""
+    events = {(record.partition, record.offset): json.loads(record.value) for record in judgeable(found)}
+    triggers = {
+        (r["user_id"], r["trigger"]["partition"], r["trigger"]["offset"]) for r in found.recommendations
+    }
+    by_event: dict[tuple[int, int], dict[str, Any]] = {}
+    for outcome in found.outcomes:
+        place = outcome["event"]["partition"], outcome["event"]["offset"]
+        facts = {name: outcome[name] for name in ("user_id", "item_id", "type")}
+        assert facts == {name: events[place][name] for name in facts}, (
+            f"an outcome of another event: {outcome}"
+        )
+        assert by_event.setdefault(place, facts) == facts, f"two different outcomes of {place}"
+        assert outcome["list_offset"] < place[1], f"judged by a list that knew the event: {outcome}"
+        judged_by = (outcome["user_id"], place[0], outcome["list_offset"])
+        assert judged_by in triggers, f"judged by a list that nobody got: {outcome}"
+    assert by_event, "nothing was judged"
+
+
+def expected_outcomes(found: Found, *, limit: int = 200) -> dict[tuple[int, int], tuple[int | None, int]]:
+    """For each event that must have been judged: the rank it had, and the trigger of the list it had it in.
+
+    Holds where nothing was replayed: the list is the newest that was sent before the event came.
+    """
+    lists: defaultdict[PartitionAndUser, dict[int, list[str]]] = defaultdict(dict)
+    for sent in found.recommendations:
+        trigger = sent["trigger"]
+        items = [item["item_id"] for item in sent["items"]]
+        lists[trigger["partition"], sent["user_id"].encode()][trigger["offset"]] = items
+    windows: defaultdict[PartitionAndUser, list[str]] = defaultdict(list)
+    outcomes = {}
+    for record in sorted(judgeable(found), key=lambda r: (r.partition, r.offset)):
+        event, place = json.loads(record.value), (record.partition, record.key)
+        earlier = [offset for offset in lists[place] if offset < record.offset]
+        item = event["item_id"]
+        if event["type"] != "dislike" and earlier and item not in windows[place]:
+            judged_by = max(earlier)
+            ranked = lists[place][judged_by]
+            rank = ranked.index(item) + 1 if item in ranked else None
+            outcomes[record.partition, record.offset] = rank, judged_by
+        windows[place] = [*windows[place], item][-limit:]
+    return outcomes
+
+
+def found_outcomes(found: Found) -> dict[tuple[int, int], tuple[int | None, int]]:
+    """What `expected_outcomes` is compared with."""
+    return {
+        (outcome["event"]["partition"], outcome["event"]["offset"]): (outcome["rank"], outcome["list_offset"])
+        for outcome in found.outcomes
+    }
+
+
+def judgeable(found: Found) -> list[Any]:
+    """The source's records that are valid JSON objects."""
+    bad = {
+        (int(headers["source-partition"]), int(headers["source-offset"]))
+        for headers in (dict(record.headers) for record in found.dead_letters)
+    }
+    return [record for record in found.source if (record.partition, record.offset) not in bad]
