@@ -32,6 +32,7 @@ MICRO_BATCH = 32
 WINDOW = 200
 LIST_LENGTH = 10
 IN_FLIGHT = 2
+USERS_A_TURN = 128
 NOW_MS = 1_700_000_000_000
 
 Result = dict[str, Any]
@@ -57,7 +58,7 @@ def bench_scorer(
     users: int = 1_024,
     cores: int | None = 1,
 ) -> list[Result]:
-    """Users per second at each batch size, the medians of `rounds`; `scorer_ratios` compares them.
+    """Users per second at each batch size, medians over many turns; `scorer_ratios` compares them.
 
     `bundle` is a model's folder; one of random weights does (`training.untrained`). `cores` is what the
     process may use, as a worker beside its broker: with a second core the decoding would hide behind the
@@ -109,24 +110,30 @@ async def _measure(
 ) -> list[Result]:
     records = histories(snapshot.vocabulary.hashes[1:].tolist(), users=users)
     taken: dict[tuple[str, int], list[_Taken]] = {}
-    for _ in range(rounds):
-        for batch in batches:
-            chunks = [records[start : start + batch] for start in range(0, len(records) - batch + 1, batch)]
-            alone = _alone(snapshot, chunks)
-            through = await _through_thread(snapshot, chunks, max_batch=batch, threads=threads)
+    for batch in batches:
+        for turn in _turns(records, batch=batch) * rounds:
+            alone = _alone(snapshot, turn)
+            through = await _through_thread(snapshot, turn, max_batch=batch, threads=threads)
             for name, took in (("onnxruntime", alone), ("scoring_thread", through)):
-                taken.setdefault((name, batch), []).append(took.over(len(chunks) * batch))
+                taken.setdefault((name, batch), []).append(took.over(len(turn) * batch))
     return [
         {
             "name": name,
             "batch": batch,
             "threads": threads if name == "scoring_thread" else 1,
-            "users_per_second": round(1 / statistics.median(one.seconds for one in per_user)),
-            "us_per_user": round(statistics.median(one.seconds for one in per_user) * 1e6, 1),
-            "cpu_us_per_user": round(statistics.median(one.cpu_seconds for one in per_user) * 1e6, 1),
+            "users_per_second": round(1 / statistics.median(turn.seconds for turn in turns)),
+            "us_per_user": round(statistics.median(turn.seconds for turn in turns) * 1e6, 1),
+            "cpu_us_per_user": round(statistics.median(turn.cpu_seconds for turn in turns) * 1e6, 1),
         }
-        for (name, batch), per_user in taken.items()
+        for (name, batch), turns in taken.items()
     ]
+
+
+def _turns(records: list[bytes], *, batch: int) -> list[list[list[bytes]]]:
+    """The batches of each turn: short turns, so that what else the machine does meets both ways alike."""
+    chunks = [records[start : start + batch] for start in range(0, len(records) - batch + 1, batch)]
+    together = max(4, USERS_A_TURN // batch)
+    return [chunks[start : start + together] for start in range(0, len(chunks) - together + 1, together)]
 
 
 def _alone(snapshot: Snapshot, chunks: Sequence[list[bytes]]) -> _Taken:

@@ -12,7 +12,7 @@ from tests.tiny_bundle import make_tiny_bundle
 
 def test_both_ways_are_measured_at_every_batch_size(tmp_path: Path) -> None:
     bundle = make_tiny_bundle(tmp_path, [f"item-{i}" for i in range(50)])
-    results = bench_scorer(bundle, batches=(1, 32), rounds=1, users=64)
+    results = bench_scorer(bundle, batches=(1, 32), rounds=1, users=128)
     assert [(result["name"], result["batch"]) for result in results] == [
         ("onnxruntime", 1),
         ("scoring_thread", 1),
@@ -29,7 +29,7 @@ def test_both_ways_are_measured_at_every_batch_size(tmp_path: Path) -> None:
 def test_the_process_has_its_cores_back_afterwards(tmp_path: Path) -> None:
     before = os.sched_getaffinity(0)
     bundle = make_tiny_bundle(tmp_path, [f"item-{i}" for i in range(50)])
-    bench_scorer(bundle, batches=(8,), rounds=1, users=16)
+    bench_scorer(bundle, batches=(8,), rounds=1, users=128)
     assert os.sched_getaffinity(0) == before
 
 
