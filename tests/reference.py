@@ -59,8 +59,12 @@ def expected_histories(
     return dict(users)
 
 
-async def find_everything(worker: WorkerProcess) -> Found:
-    """Read all topics of the worker's app whole."""
+async def find_everything(worker: WorkerProcess, *, by_position: bool = False) -> Found:
+    """Read all topics of the worker's app whole.
+
+    Of a user's records in the changelog the newest counts; `by_position` takes the one with the highest
+    position, as a recovery does.
+    """
     names = worker.names
 
     async def read(topic: str) -> list[Any]:
@@ -68,10 +72,11 @@ async def find_everything(worker: WorkerProcess) -> Found:
 
     histories: dict[PartitionAndUser, bytes] = {}
     for record in await read(names.history_changelog):
+        place = record.partition, record.key
         if record.value is None:
-            histories.pop((record.partition, record.key), None)
-        else:
-            histories[record.partition, record.key] = record.value
+            histories.pop(place, None)
+        elif not by_position or position_of(record.value) >= position_of(histories.get(place)):
+            histories[place] = record.value
     return Found(
         source=await read(names.events),
         histories=histories,
@@ -79,6 +84,10 @@ async def find_everything(worker: WorkerProcess) -> Found:
         outcomes=[json.loads(record.value) for record in await read(names.outcomes)],
         dead_letters=await read(names.dead_letters),
     )
+
+
+def position_of(record: bytes | None) -> int:
+    return -1 if record is None else history.header(record).offset
 
 
 def check_histories(found: Found, expected: dict[PartitionAndUser, ExpectedHistory]) -> None:

@@ -39,9 +39,13 @@ class Fence:
         self._heard = clock()
         self._closing = False
 
-    def heard(self) -> None:
-        """A heartbeat succeeded, or a group was joined; may be called from the consumer's thread."""
-        self._heard = self._clock()
+    def heard(self, asked: float | None = None) -> None:
+        """A heartbeat succeeded, or a group was joined; may be called from the consumer's thread.
+
+        `asked` is when the heartbeat was sent, on the fence's clock: its answer may have waited for a process
+        that was frozen, and says nothing of the time since.
+        """
+        self._heard = max(self._heard, self._clock() if asked is None else asked)
 
     def closing(self, closing: bool) -> None:
         """Partitions are being revoked: what cannot go out now is given up, not waited for."""
@@ -51,6 +55,10 @@ class Fence:
     def fresh(self) -> bool:
         """Whether the last heartbeat is young enough to send by."""
         return self._clock() - self._heard <= self._fresh_s
+
+    def owns(self, generation: int) -> bool:
+        """Whether a chunk of this generation is still ours beyond doubt."""
+        return self.fresh and generation == self._current_generation()
 
     async def enter(self, generation: int) -> None:
         """Return when a chunk of this generation may be sent; wait while the broker is out of reach.

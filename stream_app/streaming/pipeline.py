@@ -154,8 +154,10 @@ class Pipeline:
         turn.over()
         # 5. await the acknowledgements
         await asyncio.gather(*logged, *listed, *sent)
-        self._persist(tables.history, tables.history_changelog, partition, logged)
-        self._persist(tables.lists, tables.lists_changelog, partition, listed)
+        # Where a successor may have written in between, our newest record does not mean that we have theirs.
+        if self._fence.owns(generation):
+            self._persist(tables.history, tables.history_changelog, partition, logged)
+            self._persist(tables.lists, tables.lists_changelog, partition, listed)
         self._count(work, answers)
 
     async def _enter(self, generation: int, scoring: asyncio.Future[Scored | None]) -> None:

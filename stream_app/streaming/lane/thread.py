@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -33,9 +34,10 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             return
 
         async def noted() -> bool:
+            asked = time.monotonic()
             succeeded: bool = await heartbeat()
             if succeeded:
-                fence.heard()
+                fence.heard(asked)
             return succeeded
 
         coordinator._do_heartbeat = noted
