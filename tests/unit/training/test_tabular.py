@@ -1,0 +1,103 @@
+"""Files of interactions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from models.bundle.signature import EVENT_TYPES
+from training.errors import UnusableSource
+from training.interactions import Interactions
+from training.sources.tabular import read_interactions
+
+T = 1_700_000_000_000
+
+
+def _rows(log: Interactions) -> list[tuple[str, str, str, int]]:
+    return [
+        (log.users[user], log.items[item], EVENT_TYPES[code], int(at))
+        for user, item, code, at in zip(log.user, log.item, log.type_code, log.timestamp_ms, strict=True)
+    ]
+
+
+def _table(**columns: list[Any]) -> pl.DataFrame:
+    return pl.DataFrame(columns, strict=False)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_every_format_gives_the_same_events_in_order_of_time(tmp_path: Path, suffix: str) -> None:
+    table = _table(
+        user_id=[7, 8, 7], item_id=["a", "b", "c"], timestamp=[T + 2, T + 1, T + 1], type=["like"] * 3
+    )
+    path = tmp_path / f"log.{suffix}"
+    {"parquet": table.write_parquet, "csv": table.write_csv, "jsonl": table.write_ndjson}[suffix](path)
+    expected = [("8", "b", "like", T + 1), ("7", "c", "like", T + 1), ("7", "a", "like", T + 2)]
+    assert _rows(read_interactions(path)) == expected
+
+
+def test_a_rating_says_what_was_done_and_the_bounds_can_be_set(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    table = _table(user_id=["u"] * 4, item_id=list("abcd"), timestamp=[T] * 4, rating=[2.5, 3.0, 4.0, 3.5])
+    table.write_csv(path)
+    assert [row[2] for row in _rows(read_interactions(path))] == ["dislike", "view", "like", "view"]
+    stricter = read_interactions(path, like_from=3.5, dislike_below=2.0)
+    assert [row[2] for row in _rows(stricter)] == ["view", "view", "like", "like"]
+
+
+def test_rows_that_no_worker_would_take_are_counted_by_reason(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    _table(
+        user_id=["u", "", "u", "u", "u", None],
+        item_id=["a", "a", "x" * 257, "a", "a", "a"],
+        timestamp=[T, T, T, 1_700_000_000, T, T],
+        type=["view", "view", "view", "view", "stare", "view"],
+    ).write_parquet(path)
+    log = read_interactions(path)
+    assert len(log) == 1
+    assert log.rejected == {
+        "user_id missing, empty or over 256 bytes": 2,
+        "item_id missing, empty or over 256 bytes": 1,
+        "timestamp before 100000000000 ms (seconds?)": 1,
+        "unknown type": 1,
+    }
+
+
+def test_forget_takes_what_the_user_did_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    _table(
+        user_id=["u", "v", "u", "u"],
+        item_id=["a", "a", None, "b"],
+        timestamp=[T, T + 1, T + 2, T + 3],
+        type=["view", "view", "forget", "view"],
+    ).write_parquet(path)
+    assert [row[:2] for row in _rows(read_interactions(path))] == [("v", "a"), ("u", "b")]
+
+
+def test_a_folder_is_read_by_its_interactions(tmp_path: Path) -> None:
+    _table(user_id=["u"], item_id=["a"], timestamp=[T]).write_parquet(tmp_path / "interactions.parquet")
+    assert _rows(read_interactions(tmp_path)) == [("u", "a", "view", T)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("log.txt", "x", "unknown kind of file"),
+        ("log.parquet", "no parquet", "not readable as parquet"),
+        ("log.csv", "user,item\n1,2\n", "no column user_id, item_id, timestamp"),
+        ("log.csv", "user_id,item_id,timestamp\nu,a,12\n", "no usable rows"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UnusableSource, match=said):
+        read_interactions(tmp_path / name)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnusableSource, match="no such file"):
+        read_interactions(tmp_path / "none.csv")
