@@ -14,18 +14,24 @@ from stream_app.brokers.process import ServerProcess
 
 
 class EmbeddedBroker:
-    """A broker for a demo and quick tests. Its records are gone when it ends."""
+    """A broker for a demo and quick tests. Its records are gone when it ends; a given `folder` stays."""
 
     name = "the embedded broker"
     durable = False
 
     def __init__(
-        self, *, host: str = "127.0.0.1", port: int | None = None, binary: str | None = None
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        binary: str | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._host = host
         self._port = port or free_port(host)
         self._binary = binary
-        self._folder: Path | None = None
+        self._given_folder = folder
+        self._folder = folder
         self._process: ServerProcess | None = None
 
     @property
@@ -64,9 +70,9 @@ class EmbeddedBroker:
     def stop(self) -> None:
         if self._process:
             self._process.stop(timeout_s=2)
-        if self._folder:
+        if self._folder and self._given_folder is None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self._process = self._folder = None
+        self._process, self._folder = None, self._given_folder
 
     def kill(self) -> None:
         if self._process:

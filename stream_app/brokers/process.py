@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from stream_app.brokers.broker import BrokerError
 from stream_app.brokers.ports import accepts_connections
@@ -62,7 +63,13 @@ class ServerProcess:
         if accepts_connections(self._host, self._port):
             raise BrokerError(f"port {self._port} is taken on {self._host}; choose another with --port")
         with self.log.open("ab") as log:
-            self._process = _spawner.submit(self._spawn, log.fileno()).result()
+            self._process = spawn(
+                self._command,
+                folder=self._folder,
+                environment={**os.environ, **self._environment},
+                stdout=log,
+                stderr=log,
+            )
         deadline = time.monotonic() + timeout_s
         while not accepts_connections(self._host, self._port):
             if self._process.poll() is not None:
@@ -108,21 +115,37 @@ class ServerProcess:
                 self._process.wait(10)
         self._process = None
 
-    def _spawn(self, log: int) -> subprocess.Popen[bytes]:
+    def _last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        return f"{lines[-1].strip()[:300]} (all of it in {self.log})" if lines else "it wrote nothing"
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+) -> subprocess.Popen[bytes]:
+    """A process in a session of its own that is gone when this process is, whatever ends it (on Linux).
+
+    Raises OSError where the command cannot be run.
+    """
+
+    def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            self._command,
-            cwd=self._folder,
-            env={**os.environ, **self._environment},
+            command,
+            cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=stdout,
+            stderr=stderr,
             start_new_session=True,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
 
-    def _last_words(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return f"{lines[-1].strip()[:300]} (all of it in {self.log})" if lines else "it wrote nothing"
+    return _spawner.submit(start).result()
 
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
