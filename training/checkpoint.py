@@ -15,7 +15,7 @@ from models.encoder import EncoderConfig
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules
 from training.errors import UnusableSource
-from training.fitting import FitReport
+from training.fit_config import FitReport
 from training.train import TrainedModel
 
 _FORMAT = 1

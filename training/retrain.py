@@ -17,7 +17,7 @@ from training.dataset import HistoryRules
 from training.evaluation import prequential, report
 from training.evaluation.recommender import FrozenModel
 from training.export import export
-from training.fitting import FitConfig
+from training.fit_config import FitConfig
 from training.gate import Decision, decide
 from training.interactions import Interactions
 from training.publish import publish

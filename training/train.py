@@ -16,7 +16,8 @@ from models.encoder import EncoderConfig
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules, Sequences, vocabulary_of, write_sequences
 from training.errors import TrainingError
-from training.fitting import FitConfig, FitReport, fit
+from training.fit_config import FitConfig, FitReport
+from training.fitting import fit
 from training.interactions import Interactions
 from training.starting_point import popularity_bias, spectral_vectors
 

@@ -12,7 +12,7 @@ from models.encoder import EncoderConfig
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules
 from training.export import export
-from training.fitting import FitReport
+from training.fit_config import FitReport
 from training.torch_scorer import K_LIMIT
 from training.train import TrainedModel
 

@@ -65,11 +65,11 @@ def train(
         raise typer.BadParameter("a checkpoint cannot be announced; millstream export --announce does that")
     started_s = time.monotonic()
     require_train_extra()
+    settings = settings_of(ctx)
+    log = read_log(settings, data)  # before torch, whose import takes seconds
     from training.checkpoint import save
     from training.train import train as fit_model
 
-    settings = settings_of(ctx)
-    log = read_log(settings, data)
     log = log.part(round(len(log) * since), round(len(log) * until))
     rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
     say(f"training on {len(log)} interactions")
@@ -110,6 +110,8 @@ def export(
     if to is not None and to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise typer.BadParameter(f"{to} is there already and not empty; name a new folder")
     started_s = time.monotonic()
+    if not checkpoint.is_file():
+        raise Failure(f"{checkpoint}: there is no such file; millstream train --checkpoint writes one")
     require_train_extra()
     from training import export as exporting
     from training.checkpoint import load
@@ -206,12 +208,12 @@ def retrain(
         raise typer.BadParameter(f"--newest {newest} is not between 0 and 1")
     started_s = time.monotonic()
     require_train_extra()
+    settings = settings_of(ctx)
+    log = read_log(settings, data)
     from models.bundle.registry import Registry
     from training.retrain import RetrainConfig
     from training.retrain import retrain as run
 
-    settings = settings_of(ctx)
-    log = read_log(settings, data)
     rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
     registry = Registry(settings.registry)
     current = champion(settings, registry, announced=announce)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.bundle.registry import Registry
     from training.dataset import HistoryRules
     from training.evaluation.recommender import FrozenModel, Rival
-    from training.fitting import FitConfig
+    from training.fit_config import FitConfig
     from training.interactions import Interactions
     from training.retrain import CurrentModel
 
@@ -64,7 +64,7 @@ def configs(
 ) -> tuple[HistoryRules, FitConfig]:
     """Histories as the worker keeps them, and how to learn from them."""
     from training.dataset import HistoryRules
-    from training.fitting import FitConfig
+    from training.fit_config import FitConfig
 
     rules = HistoryRules(
         history_limit=settings.history_limit,

@@ -12,7 +12,7 @@ from tests.unit.training.logs import successors
 from training.checkpoint import load, save
 from training.dataset import HistoryRules
 from training.errors import UnusableSource
-from training.fitting import FitConfig
+from training.fit_config import FitConfig
 from training.train import train
 
 

@@ -13,7 +13,7 @@ from stream_app.domain.encoding import ModelInputs
 from tests.unit.training.logs import log_of, successors
 from training.dataset import HistoryRules
 from training.errors import TrainingDiverged, TrainingError
-from training.fitting import FitConfig
+from training.fit_config import FitConfig
 from training.torch_scorer import TorchScorer
 from training.train import TrainedModel, train
 

@@ -14,7 +14,7 @@ from stream_app.scoring.snapshot import load_snapshot
 from tests.unit.training.logs import log_of, successors
 from training.dataset import HistoryRules
 from training.evaluation.recommender import FrozenModel
-from training.fitting import FitConfig
+from training.fit_config import FitConfig
 from training.interactions import Interactions
 from training.publish import announcement_of
 from training.retrain import CurrentModel, RetrainConfig, retrain
