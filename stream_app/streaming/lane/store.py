@@ -14,9 +14,12 @@ from typing import Any
 import rocksdict
 from faust.stores import rocksdb
 from faust.types import TP
-from rocksdict import WriteBatch, WriteOptions
+from rocksdict import DBCompressionType, WriteBatch, WriteOptions
 
 Position = tuple[int, int]
+
+# What is young is rewritten soon: compressing it took a fifth of a recovery.
+_COMPRESSION = [DBCompressionType.none()] * 2 + [DBCompressionType.lz4()] * 5
 
 POSITIONS: dict[str, Callable[[bytes], Position]] = {}
 """How to read the source position (epoch, offset) from a value, by the table's name."""
@@ -26,10 +29,12 @@ class BatchStore(rocksdb.Store):
     """A Faust store; what Faust itself needs is inherited."""
 
     def _open_for_partition(self, partition: int) -> Any:
-        database = super()._open_for_partition(partition)
-        options = WriteOptions()
-        options.disable_wal = True  # type: ignore[method-assign, assignment]
-        database.set_write_options(options)
+        options = self.rocksdb_options.as_options()
+        options.set_compression_per_level(_COMPRESSION)
+        database = rocksdict.Rdict(str(self.partition_path(partition)), options=options)
+        without_log = WriteOptions()
+        without_log.disable_wal = True  # type: ignore[method-assign, assignment]
+        database.set_write_options(without_log)
         return database
 
     def holds(self, partition: int) -> bool:
