@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -59,7 +61,7 @@ def fit(
             reload_dataloaders_every_n_epochs=1,
             deterministic=torch.cuda.is_available(),
         )
-        trainer.fit(module)
+        _fit_interruptibly(trainer, module)
     model.cpu().eval()
     return FitReport(
         epochs=module.epochs_done,
@@ -67,6 +69,17 @@ def fit(
         loss=module.epoch_loss,
         seconds=time.monotonic() - module.started_s,
     )
+
+
+def _fit_interruptibly(trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module)
+    except SystemExit as left:
+        # Lightning's answer to Ctrl-C, after which it leaves SIGINT ignored.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from left
 
 
 class WindowBatches(Dataset[Batch]):
@@ -112,6 +125,7 @@ class _Fit(lightning.LightningModule):
         self.model = model
         self.epochs_done, self.epoch_loss, self.started_s = 0, float("nan"), time.monotonic()
         self._sequences, self._rules, self._config, self._say = sequences, rules, config, say
+        self._on_sigterm = signal.getsignal(signal.SIGTERM)
         self._losses: list[float] = []
         self._expected_steps = 1
 
@@ -136,6 +150,11 @@ class _Fit(lightning.LightningModule):
 
     def on_fit_start(self) -> None:
         self.started_s = time.monotonic()
+
+    def on_train_start(self) -> None:
+        # Lightning would go on to the end of the batch and leave with exit code 0, as if all were done.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
         if self._config.seconds is None or self._progress(self.global_step) < 1.0:
