@@ -260,6 +260,8 @@ class _Worker:
             reasons.append("no partitions assigned yet")
         elif app.in_recovery:
             reasons.append("recovering state from the changelog")
+        elif not app.fence.fresh:
+            reasons.append("the broker does not answer")
         if any(task.done() for task in self._tasks):
             reasons.append("a feed of items or models has ended")
         if self._bad_share.value() > _HALF_BAD:

@@ -131,7 +131,7 @@ class WorkerProcess:
         while self.log.count(words) < times:
             assert time.monotonic() < deadline, f"{words!r} is not in the log:\n{self.log[-3000:]}"
             await asyncio.sleep(0.05)
-        return next(line for line in reversed(self.log.splitlines()) if words in line)
+        return next(line.rstrip() for line in reversed(self.log.splitlines()) if words in line)
 
     def kill(self) -> None:
         """kill -9."""

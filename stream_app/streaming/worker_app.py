@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal as signals
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,6 +21,7 @@ from stream_app.streaming.fencing import Fence
 from stream_app.streaming.lane.consumer import LaneConsumer
 from stream_app.streaming.lane.producer import LaneProducer
 from stream_app.streaming.lane.protocol import Lane
+from stream_app.streaming.repeated_lines import RepeatedLines, limit_repeated_lines
 from stream_app.streaming.watchdog import force_exit_after
 
 _COLLECT_AFTER = 50_000
@@ -88,6 +90,10 @@ class WorkerApp(faust.App):
 
 class LaneWorker(faust.Worker):
     """Faust's worker, gone within 10 s of a signal whatever hangs."""
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        super().on_setup_root_logger(logger, level)
+        limit_repeated_lines("aiokafka", RepeatedLines())
 
     def _schedule_shutdown(self, signal: signals.Signals) -> None:
         force_exit_after(FORCED_EXIT_S, reason=f"still there {FORCED_EXIT_S:.0f} s after {signal.name}")

@@ -28,6 +28,9 @@ POSITIONS: dict[str, Callable[[bytes], Position]] = {}
 class BatchStore(rocksdb.Store):
     """A Faust store; what Faust itself needs is inherited."""
 
+    # Faust's own is valid UTF-8: an event of a user with that very name would overwrite the offset.
+    offset_key = b"\xff offset"
+
     def _open_for_partition(self, partition: int) -> Any:
         options = self.rocksdb_options.as_options()
         options.set_compression_per_level(_COMPRESSION)
