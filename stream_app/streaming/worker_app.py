@@ -116,6 +116,7 @@ def create_worker_app(
     """The app, its source topic registered; tables are added by the caller."""
     lane.register()
     state_dir.mkdir(parents=True, exist_ok=True)
+    rebalance_timeout_s = max(session_timeout_s, 10.0)
     app = WorkerApp(
         app_id,
         broker=[f"{lane.TRANSPORT_SCHEME}://{server}" for server in bootstrap_servers.split(",")],
@@ -125,7 +126,10 @@ def create_worker_app(
         consumer_max_fetch_size=4 << 20,  # of each partition; at 1 MiB a recovery takes 1.4 times as long
         broker_session_timeout=session_timeout_s,
         broker_heartbeat_interval=session_timeout_s / 3,
-        broker_rebalance_timeout=max(session_timeout_s, 10.0),
+        broker_rebalance_timeout=rebalance_timeout_s,
+        # Faust's 90 s is how long a connection that a broker accepted while it went down holds up all others;
+        # joining a group is answered only when everybody has joined.
+        broker_request_timeout=2 * rebalance_timeout_s,
         consumer_auto_offset_reset="earliest",
         producer_linger=0.0,
         producer_max_batch_size=900_000,  # Kafka's default limit is 1,048,588
