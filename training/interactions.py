@@ -37,7 +37,10 @@ class Interactions:
         return len(self.user)
 
     def part(self, start: int, stop: int) -> Interactions:
-        """The interactions from `start` to before `stop`, with the same codes."""
+        """The interactions from `start` to before `stop`, with the same codes.
+
+        A part that ends earlier has no `offsets`: they would claim more than it holds.
+        """
         piece = slice(start, stop)
         return replace(
             self,
@@ -45,6 +48,7 @@ class Interactions:
             item=self.item[piece],
             type_code=self.type_code[piece],
             timestamp_ms=self.timestamp_ms[piece],
+            offsets=self.offsets if stop >= len(self) else {},
         )
 
     def split(self, newest: float) -> tuple[Interactions, Interactions]:
