@@ -97,7 +97,7 @@ class _Worker:
         self._metrics = metrics
         self._bad_share = bad_share
         self._items = ItemCatalogue()
-        self._scoring = ScoringThread()
+        self._scoring = ScoringThread(on_batch=metrics.scored_rows.observe)
         self._feeds: list[TopicFeed] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._recovering = Stopwatch()

@@ -86,6 +86,14 @@ async def until_committed(
         await admin.close()
 
 
+async def read_values(kafka: Mapping[str, Any], topic: str) -> list[bytes]:
+    """The values of a topic, partition by partition as they came."""
+    async with _reader(kafka) as reader:
+        return [
+            record.value async for records in read_whole(reader, topic, kafka=kafka) for record in records
+        ]
+
+
 class _Trigger(msgspec.Struct):
     offset: int
 

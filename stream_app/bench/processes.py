@@ -57,6 +57,7 @@ class MeasuredProcess:
         self, command: Sequence[str], *, core: int, environment: Mapping[str, str], log: Path
     ) -> None:
         self._log = log
+        self.environment = dict(environment)
         self.samples: list[Sample] = []
         with log.open("ab") as output:
             self._process = subprocess.Popen(

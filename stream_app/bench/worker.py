@@ -13,7 +13,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,11 @@ class Contender:
     command: tuple[str, ...]
     events: int
     environment: Mapping[str, str]
+    item_ids: Sequence[str] = tuple(catalogue(ITEMS))
 
 
-WORKER = (sys.executable, "-m", "stream_app", "worker")
-NAIVE_AGENT = (sys.executable, "-m", "stream_app.bench.naive_agent")
+WORKER: tuple[str, ...] = (sys.executable, "-m", "stream_app", "worker")
+NAIVE_AGENT: tuple[str, ...] = (sys.executable, "-m", "stream_app.bench.naive_agent")
 
 
 def bench_worker(
@@ -79,6 +80,10 @@ def bench_worker(
     return results, ratios
 
 
+async def _nothing(*about: object) -> None:
+    return None
+
+
 async def _rounds(contenders: Sequence[Contender], *, rounds: int, say: Say) -> dict[str, list[Result]]:
     cores = two_cores()
     runs: dict[str, list[Result]] = {contender.name: [] for contender in contenders}
@@ -91,11 +96,19 @@ async def _rounds(contenders: Sequence[Contender], *, rounds: int, say: Say) -> 
     return runs
 
 
-async def run_once(contender: Contender, *, kafka: Mapping[str, Any], cores: Cores) -> Result:
-    """One run on topics of its own."""
+async def run_once(
+    contender: Contender,
+    *,
+    kafka: Mapping[str, Any],
+    cores: Cores,
+    prepare: Callable[[TopicNames], Awaitable[None]] = _nothing,
+    finish: Callable[[TopicNames, MeasuredProcess], Awaitable[None]] = _nothing,
+) -> Result:
+    """One run on topics of its own; `prepare` comes before the process, `finish` before its end."""
     names = await new_topics(kafka)
-    workload = Workload(events=contender.events, item_ids=catalogue(ITEMS))
+    workload = Workload(events=contender.events, item_ids=contender.item_ids)
     await send_records(kafka, names.events, workload.records())
+    await prepare(names)
     folder = Path(tempfile.mkdtemp(prefix="millstream-bench-"))
     try:
         environment = {**worker_environment(kafka, names, folder), **contender.environment}
@@ -103,6 +116,7 @@ async def run_once(contender: Contender, *, kafka: Mapping[str, Any], cores: Cor
             contender.command, core=cores.worker, environment=environment, log=folder / "log"
         ) as process:
             await until_committed(kafka, names, process, limit_s=LIMIT_S)
+            await finish(names, process)
         answers = await answered(kafka, names)
         check_all_answered(answers, await newest_positions(kafka, names))
         window = window_of(answers, events=contender.events)
@@ -112,6 +126,7 @@ async def run_once(contender: Contender, *, kafka: Mapping[str, Any], cores: Cor
             "events_per_second": window.events_per_second,
             "recommendations_per_second": window.recommendations / window.seconds,
             "cpu_us_per_event": cpu_s / window.events * 1e6,
+            "cpu_us_per_list": cpu_s / window.recommendations * 1e6,
             "rss_mb": process.rss_mb,
             "seconds": window.seconds,
         }

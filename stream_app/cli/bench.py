@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
+from stream_app.cli.errors import Failure
 from stream_app.cli.session import AsJson, answer, say
 
 app = typer.Typer(no_args_is_help=True, help="Measure: the figures of the documentation.")
 
+RANDOM = "random"
+RANDOM_ITEMS = 3_700
+
 Rounds = Annotated[int, typer.Option(min=1, help="Runs of each; the medians are given.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A bundle's folder, or 'random': 3,700 items, L = 50, d = 64.", metavar="FOLDER|random"
+    ),
+]
 
 
 class Emit(StrEnum):
@@ -24,27 +38,98 @@ class Emit(StrEnum):
 
 @app.command()
 def worker(
-    events: Annotated[int, typer.Option(min=1000, help="Events a run for the worker.")] = 300_000,
+    events: Annotated[
+        int | None, typer.Option(min=1000, help="Events a run; 300,000, with a model 60,000, by default.")
+    ] = None,
     naive_events: Annotated[int, typer.Option(min=100, help="Events a run for the naive agent.")] = 20_000,
     rounds: Rounds = 3,
     emit: Annotated[
         Emit, typer.Option(help="One list a touched user of a chunk, or one each event.")
     ] = Emit.touched,
     naive: Annotated[bool, typer.Option(help="Run the naive Faust agent beside it.")] = True,
+    model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Events a second through the whole worker, without a model, against a naive Faust agent.
+    """Events a second through the whole worker, against a naive Faust agent.
 
     Apache Kafka on one core, the process that is measured on the other; JSON in and out, Zipf over 100,000
-    users and 10,000 items; both in turn, in one run. Needs two cores, Linux, Java and Maven.
+    users and 10,000 items; both in turn, in one run. With --model the worker serves a model and the rival is
+    onnxruntime alone, on the same histories. Needs two cores, Linux, Java and Maven.
     """
+    from stream_app.bench.served_model import bench_served_model
     from stream_app.bench.worker import bench_worker
 
     _quiet()
-    results, ratios = bench_worker(
-        events=events, naive_events=naive_events, emit=emit.value, rounds=rounds, naive=naive, say=say
-    )
+    if model is None:
+        results, ratios = bench_worker(
+            events=events or 300_000,
+            naive_events=naive_events,
+            emit=emit.value,
+            rounds=rounds,
+            naive=naive,
+            say=say,
+        )
+    else:
+        with _bundle(model) as folder:
+            results, ratios = bench_served_model(
+                folder, events=events or 60_000, emit=emit.value, rounds=rounds, say=say
+            )
     _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
+def recovery(
+    users: Annotated[int, typer.Option(min=100, help="Users with 150 events each.")] = 100_000,
+    rounds: Rounds = 3,
+    stock: Annotated[bool, typer.Option(help="Let stock Faust recover the same changelogs.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """How long a worker takes to bring its users' state back, from an empty disk and from its own.
+
+    From the assignment of its partitions to its readiness, and the worker's memory with 10,000 items. Needs
+    two cores, Linux, Java and Maven.
+    """
+    from stream_app.bench.recovery import bench_recovery
+
+    _quiet()
+    results, ratios = bench_recovery(users=users, rounds=rounds, stock=stock, say=say)
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
+def scorer(
+    model: Model = RANDOM,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.", metavar="DEVICE")] = "cpu",
+    rounds: Rounds = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Users a second through the scoring thread, against onnxruntime alone, at several batch sizes."""
+    from stream_app.bench.scorer import bench_scorer, scorer_ratios
+
+    if device not in ("cpu", "cuda", "auto"):
+        raise typer.BadParameter(f"--device {device}: it is cpu, cuda or auto")
+    with _bundle(model or RANDOM) as folder:
+        results = bench_scorer(folder, device=device, rounds=rounds)  # type: ignore[arg-type]
+    _answer(results, scorer_ratios(results), as_json=as_json)
+
+
+@contextmanager
+def _bundle(model: str) -> Iterator[Path]:
+    """The folder of a bundle; one of random weights is made for the purpose and removed."""
+    if model != RANDOM:
+        yield Path(model)
+        return
+    try:
+        from training.untrained import export_untrained
+    except ImportError as error:
+        raise Failure(
+            f"a random model needs torch ({error}): install the extra 'train', or give a bundle's folder"
+        ) from error
+    with TemporaryDirectory(prefix="millstream-bench-") as folder:
+        bundle = Path(folder) / "untrained"
+        say("exporting a model of random weights …")
+        export_untrained(bundle, items=RANDOM_ITEMS)
+        yield bundle
 
 
 def _quiet() -> None:
@@ -52,7 +137,7 @@ def _quiet() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
-def _answer(results: list[dict[str, Any]], ratios: dict[str, float], *, as_json: bool) -> None:
+def _answer(results: Sequence[Mapping[str, Any]], ratios: Mapping[str, float], *, as_json: bool) -> None:
     lines = ["  ".join(f"{key} {value}" for key, value in result.items()) for result in results]
     lines += [f"{name}: {ratio}" for name, ratio in ratios.items()]
-    answer("\n".join(lines), {"results": results, "ratios": ratios}, as_json=as_json)
+    answer("\n".join(lines), {"results": list(results), "ratios": dict(ratios)}, as_json=as_json)

@@ -29,14 +29,18 @@ class ScoringThread:
     """Scores histories with the current snapshot, in `threads` threads of its own (1 or 2).
 
     All methods are called on one event loop. A request keeps the snapshot that was current when it was made;
-    what is asked after a swap is scored with the new one.
+    what is asked after a swap is scored with the new one. `on_batch` is told the rows of every batch, by the
+    thread that scores it.
     """
 
-    def __init__(self, *, max_batch: int = 32, threads: int = 1) -> None:
+    def __init__(
+        self, *, max_batch: int = 32, threads: int = 1, on_batch: Callable[[int], None] = lambda rows: None
+    ) -> None:
         if max_batch < 1 or threads not in (1, 2):
             raise ValueError(f"max_batch is at least 1, threads 1 or 2; found {max_batch} and {threads}")
         self._max_batch = max_batch
         self._thread_count = threads
+        self._on_batch = on_batch
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: SimpleQueue[Piece | None] = SimpleQueue()
@@ -170,6 +174,7 @@ class ScoringThread:
         pieces = [piece for piece in pieces if not piece.request.answer.done()]  # or nobody waits any more
         if not pieces:
             return
+        self._on_batch(sum(map(len, pieces)))
         finished = []
         for piece, columns in score_pieces(snapshot, pieces):
             request = piece.request

@@ -8,6 +8,7 @@ from collections import deque
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_ROW_BUCKETS = (1, 2, 4, 8, 16, 32)
 
 
 class Metrics:
@@ -31,6 +32,10 @@ class Metrics:
         self.chunk_seconds = Histogram(
             "millstream_chunk_seconds", "From decoding to the broker's last acknowledgement", registry=here,
             buckets=_LATENCY_BUCKETS,
+        )  # fmt: skip
+        self.scored_rows = Histogram(
+            "millstream_scored_rows", "Histories in each batch that the model scored", registry=here,
+            buckets=_ROW_BUCKETS,
         )  # fmt: skip
         self.model_swaps = Counter("millstream_model_swaps", "Models swapped in", registry=here)
         self.model_refusals = Counter("millstream_model_refusals", "Bundles refused", registry=here)
