@@ -75,6 +75,8 @@ class LaneConsumer(driver.Consumer):
         self.fence.closing(True)
         await self._drain_lane()
         if not self.should_stop:
+            # Faust takes a commit that is under way for this one, and it may know less.
+            await self.maybe_wait_for_commit_to_finish()
             await self.commit()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
