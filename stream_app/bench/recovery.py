@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle.hashing import item_hash
 from stream_app.bench.broker_run import new_topics, pinned_kafka
@@ -83,13 +84,14 @@ async def _fill(kafka: Mapping[str, Any], names: TopicNames, *, users: int) -> N
     items = catalogue(ITEMS)
     await send_records(kafka, names.items, item_records(items))
     hashes = np.array([item_hash(item) for item in items], dtype="<u8")
-    await send_records(kafka, names.history_changelog, _histories(hashes, users=users))
-    await send_records(kafka, names.lists_changelog, _lists(hashes, users=users))
+    await send_records(kafka, names.history_changelog, filled_histories(hashes, users=users))
+    await send_records(kafka, names.lists_changelog, filled_lists(hashes, users=users))
 
 
-def _histories(hashes: np.ndarray[Any, Any], *, users: int) -> Iterator[Outgoing]:
+def filled_histories(hashes: NDArray[np.uint64], *, users: int) -> Iterator[Outgoing]:
+    """Records of the history changelog: each user with `ENTRIES` events on items of these hashes."""
     random = np.random.default_rng(1)
-    header = HEADER.pack(FORMAT, 0, 0, _NOW_MS, _NOW_MS - ENTRIES)
+    header = HEADER.pack(FORMAT, 0, 0, _NOW_MS - 1, _NOW_MS - ENTRIES)
     for number in range(users):
         entries = np.empty((ENTRIES, 2), dtype="<u8")
         entries[:, 0] = random.choice(hashes, size=ENTRIES)
@@ -99,7 +101,8 @@ def _histories(hashes: np.ndarray[Any, Any], *, users: int) -> Iterator[Outgoing
         yield Outgoing(user_id(number).encode(), header + entries.tobytes(), None)
 
 
-def _lists(hashes: np.ndarray[Any, Any], *, users: int) -> Iterator[Outgoing]:
+def filled_lists(hashes: NDArray[np.uint64], *, users: int) -> Iterator[Outgoing]:
+    """Records of the lists changelog: each user was given the first items."""
     given = GivenList(
         0, 0, _NOW_MS, LIST_LENGTH, ModelRef("trending", "fallback"), hashes[:LIST_LENGTH].tobytes()
     )
@@ -118,7 +121,7 @@ async def _run_once(
         command, core=cores.worker, environment=worker_environment(kafka, names, folder), log=log
     ) as process:
         deadline = time.monotonic() + LIMIT_S
-        while (found := _moments(log)) is None:
+        while (found := moments(log)) is None:
             process.check()
             if time.monotonic() > deadline:
                 raise BenchError(f"not ready after {LIMIT_S:.0f} s: {' '.join(command)}")
@@ -132,7 +135,7 @@ async def _run_once(
     }
 
 
-def _moments(log: Path) -> tuple[float, float] | None:
+def moments(log: Path) -> tuple[float, float] | None:
     """When the process was assigned its partitions and when it was ready, seconds since the epoch."""
     at: dict[str, float] = {}
     for stamp, words in _LINE.findall(log.read_text(errors="replace")):
