@@ -148,6 +148,14 @@ def check_emission(lists: list[dict[str, Any]], events: int, emit: str) -> None:
     assert all(seen == sorted(seen) for seen in offsets.values()), "a list went out after a newer one"
 
 
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+async def test_compressed_events_are_read(served: WorkerProcess, compression: str) -> None:
+    """Without its codecs aiokafka would end the worker."""
+    event = an_event(f"packer-{compression}", event_id=compression)
+    await send(served.bootstrap_servers, served.names.events, [as_pair(event)], compression_type=compression)
+    assert await lists_of(served, f"packer-{compression}", newest=compression)
+
+
 async def test_pairs_of_a_python_producer_reach_the_partition_of_their_user(served: WorkerProcess) -> None:
     """Kafka's own clients choose by murmur2: a user's events meet on one partition."""
     await send(served.bootstrap_servers, served.names.events, [as_pair(an_event("loyal")) for _ in range(20)])

@@ -1,0 +1,92 @@
+"""Whether a worker may still send, and what a new owner writes once more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from stream_app.streaming.fencing import Fence, Rewrites, Superseded
+
+
+class Group:
+    """A clock and a generation that the test moves."""
+
+    now = 100.0
+    generation = 1
+
+    def fence(self) -> Fence:
+        return Fence(session_timeout_s=6, current_generation=lambda: self.generation, clock=lambda: self.now)
+
+
+async def test_nothing_is_sent_when_the_last_heartbeat_is_older_than_half_the_session() -> None:
+    group = Group()
+    fence = group.fence()
+    await fence.enter(1)
+    group.now += 3.1
+    assert not fence.fresh
+    waiting = asyncio.create_task(fence.enter(1))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    fence.heard()
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_an_answer_that_waited_for_a_frozen_process_says_nothing_of_the_time_since() -> None:
+    group = Group()
+    fence = group.fence()
+    asked = group.now
+    group.now += 10  # frozen between the question and the answer
+    fence.heard(asked)
+    assert not fence.fresh
+    assert not fence.owns(1)
+
+
+async def test_a_chunk_of_a_passed_generation_is_left_to_the_next_owner() -> None:
+    group = Group()
+    fence = group.fence()
+    assert fence.owns(1)
+    group.generation = 2
+    assert not fence.owns(1)
+    with pytest.raises(Superseded):
+        await fence.enter(1)
+
+
+async def test_at_a_revocation_nobody_waits_for_a_heartbeat() -> None:
+    group = Group()
+    fence = group.fence()
+    group.now += 4
+    fence.closing(True)
+    with pytest.raises(Superseded):
+        await asyncio.wait_for(fence.enter(1), 1)
+
+
+async def test_a_new_owner_writes_once_more_what_it_touched_at_first() -> None:
+    written: list[tuple[int, Sequence[bytes]]] = []
+
+    async def rewrite(partition: int, users: Sequence[bytes]) -> None:
+        written.append((partition, users))
+
+    rewrites = Rewrites(rewrite, span_s=0.05)
+    rewrites.note(0, (b"b", b"a"))
+    rewrites.note(0, (b"b", b"c"))
+    assert written == []
+    await asyncio.sleep(0.2)
+    assert written == [(0, [b"a", b"b", b"c"])]
+    rewrites.note(0, (b"d",))
+    await asyncio.sleep(0.1)
+    assert len(written) == 1, "later ones need it no more"
+
+
+async def test_a_former_owner_writes_nothing_once_more() -> None:
+    written: list[int] = []
+
+    async def rewrite(partition: int, users: Sequence[bytes]) -> None:
+        written.append(partition)
+
+    rewrites = Rewrites(rewrite, span_s=0.02)
+    rewrites.note(0, (b"a",))
+    rewrites.forget()
+    await asyncio.sleep(0.1)
+    assert written == []
