@@ -140,9 +140,7 @@ def test_answers_are_equal_when_the_catalogue_is_cut_into_blocks(
 def test_blocks_give_what_the_whole_row_gives(in_blocks: Pair) -> None:
     vectors, bias = _catalogue(20_480, 18_000)
     inputs = _inputs(batch=16, items=18_000, excluded=200, seed=5)
-    arrays = map(
-        torch.from_numpy, (inputs.item_ids, inputs.event_types, inputs.time_deltas, inputs.exclude_ids)
-    )
+    arrays = (inputs.item_ids, inputs.event_types, inputs.time_deltas, inputs.exclude_ids, vectors, bias)
     whole = ServedEncoder(in_blocks.served.encoder, k_limit=BLOCK_K, in_blocks=False).eval()
     with torch.inference_mode():
         ids, scores, _ = whole(*map(torch.from_numpy, arrays))
