@@ -31,7 +31,7 @@ def demo(
     ] = 150.0,
     fit_seconds: Annotated[
         float, typer.Option(min=1, help="How long a model may learn; three fits in all.")
-    ] = 45.0,
+    ] = 35.0,
     folder: Annotated[
         Path | None,
         typer.Option(help=f"Where its data and logs go; {DATA}/demo-<time> by default.", metavar="DIR"),

@@ -37,9 +37,7 @@ class Child:
             command = [sys.executable, "-m", "stream_app", *arguments]
             self._process = spawn(command, environment=environment, stdout=out, stderr=log)
         if nice:
-            # Whoever answers events goes before whoever learns from them.
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
+            _step_back(self._process.pid, nice)
 
     @property
     def last_line(self) -> str:
@@ -93,3 +91,11 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+
+def _step_back(pid: int, nice: int) -> None:
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+    # Where Linux shares the processor among sessions, niceness counts within one; each child has its own.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))

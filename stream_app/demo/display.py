@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from stream_app.demo.figures import clock, figure, milliseconds
+from stream_app.demo.pacing import Stage
 from stream_app.demo.progress import Progress
 from stream_app.demo.view import WIDTH, picture, stage_line
 
@@ -31,7 +32,7 @@ async def show(progress: Progress, console: Console, *, picture_file: Path | Non
 
 
 async def _keep_picture(progress: Progress, path: Path) -> None:
-    while True:
+    while progress.stage is not Stage.ENDING:  # the last one is of a stream that flows
         save_picture(progress, path)
         await asyncio.sleep(_PICTURE_EVERY_S)
 
@@ -46,13 +47,13 @@ def save_picture(progress: Progress, path: Path) -> None:
 
 
 async def _draw(progress: Progress, console: Console) -> None:
-    with Live(picture(progress), console=console, auto_refresh=False) as live:
+    with Live(picture(progress, width=console.width), console=console, auto_refresh=False) as live:
         try:
             while True:
-                live.update(picture(progress), refresh=True)
+                live.update(picture(progress, width=console.width), refresh=True)
                 await asyncio.sleep(_DRAWN_EVERY_S)
         finally:
-            live.update(picture(progress), refresh=True)
+            live.update(picture(progress, width=console.width), refresh=True)
 
 
 async def _tell(progress: Progress, console: Console) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream_app.demo.progress import Progress, Suggestion, Swap
+from stream_app.demo.progress import Progress, Swap
 from stream_app.demo.surroundings import PARTITIONS, TOPICS
 from stream_app.domain.messages import Outcome, Recommendation
+from stream_app.streaming.lane import tansu
 
 _POLL_MS = 100
-_FETCH_WAIT_MS = 20
-_SUGGESTIONS = 3
+_TITLES = 3
 _recommendation = msgspec.json.Decoder(Recommendation).decode
 _outcome = msgspec.json.Decoder(Outcome).decode
 
@@ -40,11 +40,11 @@ class Observer:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            # The embedded broker looks again after half of this; the default adds 125 ms to what is measured.
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            # The default would add 125 ms to what is measured.
+            fetch_max_wait_ms=tansu.FETCH_MAX_WAIT_MS,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             by_user = TOPICS.recommendations, TOPICS.outcomes
             read = [TopicPartition(topic, number) for topic in by_user for number in range(PARTITIONS)]
             consumer.assign([*read, TopicPartition(TOPICS.dead_letters, 0)])
@@ -72,14 +72,11 @@ class Observer:
             if progress.first_by_model_s is None:
                 progress.first_by_model_s = now_s - progress.began_s
         if found.items and progress.wants_scene(found.user_id):
-            suggestions = tuple(
-                Suggestion(
-                    title=progress.title(item.item_id),
-                    because=progress.title(item.because[0].item_id) if item.because else None,
-                )
-                for item in found.items[:_SUGGESTIONS]
+            progress.show(
+                found.user_id,
+                recommended=[item.item_id for item in found.items[:_TITLES]],
+                because=[reason.item_id for reason in found.items[0].because[:_TITLES]],
             )
-            progress.show(found.user_id, suggestions, version=found.model.version if by_model else None)
 
     def _book_outcome(self, value: bytes) -> None:
         self._progress.tally.outcome(_outcome(value))

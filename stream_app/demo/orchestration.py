@@ -31,7 +31,7 @@ _SWAP_LIMIT_S = 60.0
 _DRAIN_LIMIT_S = 20.0
 _QUIET_S = 0.5
 _POLL_S = 0.05
-_TRAINER_NICENESS = 10
+_TRAINER_NICENESS = 3
 
 View = Callable[[Progress], Coroutine[Any, Any, None]]
 
@@ -109,12 +109,17 @@ class Demo:
     async def _train(self, worker: Child) -> None:
         """A first model from the history, later one from Kafka, each swapped in while events flow."""
         progress = self._progress
-        await self._trainer.first()
-        await self._swapped(1, worker)
+        training = asyncio.ensure_future(self._trainer.first())
+        # Its process takes a while to end after it has announced the model.
+        await _until(lambda: training.done() or bool(progress.swaps))
+        if training.done():
+            training.result()
+            await self._swapped(1, worker)
         progress.stage = Stage.SERVING
         begin = UNTIL_RETRAINING * progress.live_total
         await _until(lambda: progress.events >= begin)
         progress.stage = Stage.RETRAINING
+        await training
         if await self._trainer.again():
             await self._swapped(2, worker)
             progress.stage = Stage.SWAPPED

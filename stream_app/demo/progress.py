@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,21 +27,13 @@ class Swap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suggestion:
-    """One place of a list, in words."""
-
-    title: str
-    because: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A user's last events, newest first, and what was recommended then; `version` None: from trending."""
+    """A user's last events, newest first, and what was recommended then; no `because`: what is trending."""
 
     user_id: str
     watched: tuple[str, ...]
-    suggestions: tuple[Suggestion, ...]
-    version: str | None
+    recommended: tuple[str, ...]
+    because: tuple[str, ...]
 
 
 @dataclass
@@ -103,11 +95,14 @@ class Progress:
         """Whether a list of this user would be shown: not all of them, or nobody could read any."""
         return user_id in self._watched and time.monotonic() - self._shown_at_s > _SHOWN_EVERY_S
 
-    def show(self, user_id: str, suggestions: tuple[Suggestion, ...], *, version: str | None) -> None:
-        """Show this list, in the place of the user's last one or of the oldest one."""
+    def show(self, user_id: str, *, recommended: Iterable[str], because: Iterable[str]) -> None:
+        """Show this list (item ids), in the place of the user's last one or of the oldest one."""
         self._shown_at_s = time.monotonic()
         scene = Scene(
-            user_id=user_id, watched=tuple(self._watched[user_id]), suggestions=suggestions, version=version
+            user_id=user_id,
+            watched=tuple(self._watched[user_id]),
+            recommended=tuple(map(self.title, recommended)),
+            because=tuple(map(self.title, because)),
         )
         for place, shown in enumerate(self.scenes):
             if shown.user_id == user_id:

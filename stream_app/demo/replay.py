@@ -59,8 +59,8 @@ async def send_live(
 ) -> None:
     """Send them one by one, each with an event_id; the rivals are asked before they learn it."""
     producer = AIOKafkaProducer(**kafka, acks="all", enable_idempotence=False)
-    await producer.start()
     try:
+        await producer.start()
         credit, last_s = 0.0, time.monotonic()
         for number, event in enumerate(events):
             while credit < 1:

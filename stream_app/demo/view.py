@@ -15,26 +15,30 @@ from stream_app.demo.progress import Progress, Scene
 
 WIDTH = 104
 _BAR_WIDTH = 22
-_USER_WIDTH = 9
+_USER_WIDTH = 8
+_VERB_WIDTH = 13
+_BESIDE_TITLES = 4 + (_USER_WIDTH + 2) + (_VERB_WIDTH + 2)
+_WIDE_ENOUGH = 100
 _COLOURS = {"model": "green", "popularity": "yellow", "random": "red"}
 
 
-def picture(progress: Progress) -> RenderableType:
-    """Everything at once."""
+def picture(progress: Progress, *, width: int = WIDTH) -> RenderableType:
+    """Everything at once, `width` characters wide, or less than that where more would be empty."""
+    width = min(width, WIDTH)
     return Panel(
         Group(
             _stage(progress),
             Text(),
-            _side_by_side(_stream(progress), _hit_rates(progress)),
+            _beside_or_below(_stream(progress), _hit_rates(progress), width=width),
             Text(),
             _models(progress),
             Text(),
-            *(_scene(scene) for scene in progress.scenes),
+            *(_scene(scene, width=width) for scene in progress.scenes),
         ),
         title="[bold]Millstream[/] · events → attention model → recommendations",
         subtitle=f"[dim]{_short(progress.folder)}[/]",
         border_style="blue",
-        width=WIDTH,
+        width=width,
     )
 
 
@@ -106,26 +110,29 @@ def _models(progress: Progress) -> Table:
     return table
 
 
-def _scene(scene: Scene) -> RenderableType:
+def _scene(scene: Scene, *, width: int) -> RenderableType:
     lines = Table.grid(padding=(0, 2, 0, 0))
-    lines.add_column(width=_USER_WIDTH, no_wrap=True)
-    lines.add_column(no_wrap=True, overflow="ellipsis")
-    lines.add_row(f"[bold cyan]user {scene.user_id}[/]", Text("watched " + " · ".join(scene.watched)))
-    for place, suggestion in enumerate(scene.suggestions):
-        line = Text.assemble("→ " if place == 0 else "  ", (suggestion.title, "green"))
-        if suggestion.because:
-            line.append(f"  because of {suggestion.because}", style="dim")
-        elif scene.version is None:
-            line.append("  popular now", style="dim")
-        lines.add_row("", line)
+    lines.add_column(min_width=_USER_WIDTH, no_wrap=True, style="bold cyan")
+    lines.add_column(min_width=_VERB_WIDTH, no_wrap=True, style="dim")
+    lines.add_column(width=max(width - _BESIDE_TITLES, 10), no_wrap=True, overflow="ellipsis")
+    lines.add_row(f"user {scene.user_id}", "watched", _titles(scene.watched))
+    lines.add_row("", "→ recommended", _titles(scene.recommended, style="green"))
+    because = _titles(scene.because) if scene.because else Text("popular now", style="dim")
+    lines.add_row("", "because of" if scene.because else "because", because)
     return lines
+
+
+def _titles(titles: tuple[str, ...], *, style: str = "") -> Text:
+    return Text(" · ".join(titles), style=style)
 
 
 def _short(folder: Path) -> Path:
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _side_by_side(left: RenderableType, right: RenderableType) -> Table:
+def _beside_or_below(left: RenderableType, right: RenderableType, *, width: int) -> RenderableType:
+    if width < _WIDE_ENOUGH:
+        return Group(left, Text(), right)
     table = Table.grid(expand=True)
     table.add_column(ratio=1)
     table.add_column(ratio=1)

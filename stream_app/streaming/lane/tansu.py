@@ -6,6 +6,7 @@ Its faults, as of 0.6:
 - Asking for the metadata of a missing topic creates it, with four partitions.
 - InitProducerId v0 is refused: no idempotent producer through aiokafka.
 - Offsets for times look at the time of arrival, not at the record's timestamp.
+- A fetch that finds nothing looks again only after half of its longest wait.
 - A group takes about half the session timeout to form, and memory only grows.
 """
 
@@ -20,6 +21,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 CLUSTER_ID = "tansu_cluster"
 """Tansu's own default; Apache Kafka's are random."""
+
+FETCH_MAX_WAIT_MS = 20
 
 _Partition = TypeVar("_Partition", bound=tuple[Any, ...])
 _FETCH_LIMIT_S = 5.0

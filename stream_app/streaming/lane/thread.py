@@ -19,7 +19,8 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        on_tansu = getattr(self.app, "broker_is_tansu", False)
+        consumer._fetch_max_wait_ms = tansu.FETCH_MAX_WAIT_MS if on_tansu else FETCH_MAX_WAIT_MS
         return consumer
 
     async def on_start(self) -> None:
