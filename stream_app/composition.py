@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -33,15 +34,19 @@ from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broke
 from stream_app.streaming.topics import TopicNames, plan
 from stream_app.streaming.touches import Window
 from stream_app.streaming.watchdog import Limit, Stopwatch, Watchdog, end_process
-from stream_app.streaming.worker_app import WorkerApp, add_table, create_worker_app, credentials_of
+from stream_app.streaming.worker_app import (
+    PRODUCER_TIMEOUT_S,
+    WorkerApp,
+    add_table,
+    create_worker_app,
+    credentials_of,
+)
 from stream_app.web.pages import add_pages
 
 log = logging.getLogger(__name__)
 
 _LOOP_STALL_LIMIT_S = 60.0
 _HALF_BAD = 0.5
-_REQUEST_TIMEOUT_S = 40.0
-"""aiokafka's: how long a request of an expelled owner may still be on its way."""
 
 
 def compose(settings: Settings) -> WorkerApp:
@@ -126,8 +131,9 @@ class _Worker:
         self._scoring.start()
         await self._follow_items()
         await self._follow_models()
-        self._app.lane = self._lane = self._compose_lane()
-        self._start_watchdog(self._lane)
+        self._app.lane = self._lane = lane = self._compose_lane()
+        self._metrics.in_flight.set_function(lambda: lane.in_flight)
+        self._start_watchdog(lane)
 
     async def finish(self) -> None:
         """Let go of what Faust does not know of."""
@@ -157,7 +163,7 @@ class _Worker:
             async for record in feed.follow():
                 apply(record.key, record.value)
 
-        self._tasks.append(asyncio.create_task(follow(), name="items"))
+        self._keep_going("items", follow())
 
     async def _follow_models(self) -> None:
         feed = self._feed(self._names.models)
@@ -166,7 +172,7 @@ class _Worker:
             load=lambda folder: load_snapshot(
                 folder, device=self._settings.device, unavailable_hashes=self._items.unavailable
             ),
-            swap=self._scoring.swap,
+            swap=self._scoring.swap,  # also to none, where the serving one is retired
             metrics=self._metrics,
         )
         for record in await feed.load():
@@ -176,7 +182,19 @@ class _Worker:
             async for record in feed.follow():
                 await watcher.apply(record.key, record.value)
 
-        self._tasks.append(asyncio.create_task(follow(), name="models"))
+        self._keep_going("models", follow())
+
+    def _keep_going(self, topic: str, following: Coroutine[Any, Any, None]) -> None:
+        async def follow() -> None:
+            try:
+                await following
+            except Exception as error:
+                log.exception("the feed of %s failed", topic)
+                end_process(
+                    f"the feed of {topic} has ended ({type(error).__name__}: {error}); ending with it"
+                )
+
+        self._tasks.append(asyncio.create_task(follow(), name=topic))
 
     def _compose_lane(self) -> SourceLane:
         settings, app = self._settings, self._app
@@ -196,7 +214,8 @@ class _Worker:
             emission=settings.emit,
             sender=BatchSender(app.lane_producer),
             fence=app.fence,
-            rewrite_span_s=settings.kafka_session_timeout_s + _REQUEST_TIMEOUT_S,
+            rewrite_span_s=settings.kafka_session_timeout_s + PRODUCER_TIMEOUT_S,
+            on_failure=_fail,
             score=self._scoring.score,
             answering=Answering(
                 source_topic=self._names.events,

@@ -73,8 +73,10 @@ class Answering:
         given = dict(zip(users, map(read, self._lists.get_many(tp.partition, users)), strict=True))
         for touch in touches:
             self._judge(tp, touch, given[touch.user], answers, now_ms)
-            if touch.after is None:  # forgotten: nothing to answer, nothing to keep
-                given[touch.user] = ()
+            if touch.forgets:  # what was given since stays, where this is a replay
+                at = (self._epoch, touch.events[-1].offset)
+                given[touch.user] = tuple(one for one in given[touch.user] if one.position > at)
+            if touch.after is None or touch.forgets:
                 continue
             ranking, model = next(ranked)
             epoch, offset = history.position(touch.after)

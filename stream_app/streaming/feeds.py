@@ -47,7 +47,8 @@ class TopicFeed:
     async def load(self, *, limit_s: float = 300.0) -> list[FeedRecord]:
         """The newest record of every key up to now, in the order in which they were written.
 
-        Retired keys are left out. Records without a key are skipped.
+        A retired key has the value None, until the broker compacts it away. Records without a key are
+        skipped.
 
         Raises:
             TopicProblem: no such topic, or it could not be read within `limit_s`.
@@ -99,8 +100,7 @@ class TopicFeed:
                 if record.key is None:
                     continue
                 newest.pop(record.key, None)  # so that the order is that of the newest records
-                if record.value is not None:
-                    newest[record.key] = _feed_record(record)
+                newest[record.key] = _feed_record(record)
         return list(newest.values())
 
 

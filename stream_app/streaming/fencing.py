@@ -18,6 +18,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+_USERS_AT_ONCE = 500
+
 
 class Superseded(Exception):
     """The partition was, or may have been, handed to another worker: the chunk is left to its next owner."""
@@ -78,21 +80,30 @@ class Fence:
 class Rewrites:
     """Writes the records of users touched in the first `span_s` of an ownership once more, at its end."""
 
-    def __init__(self, rewrite: Callable[[int, Sequence[bytes]], Awaitable[None]], *, span_s: float) -> None:
+    def __init__(
+        self,
+        rewrite: Callable[[int, Sequence[bytes]], Awaitable[None]],
+        *,
+        fence: Fence,
+        span_s: float,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
         self._rewrite = rewrite
+        self._fence = fence
         self._span_s = span_s
+        self._on_failure = on_failure
         self._touched: dict[int, set[bytes]] = {}
         self._settled: set[int] = set()
         self._timers: dict[int, asyncio.Task[None]] = {}
 
-    def note(self, partition: int, users: Sequence[bytes]) -> None:
+    def note(self, partition: int, users: Sequence[bytes], *, generation: int) -> None:
         """Remember whom a chunk touched; the first chunk of an ownership starts its while."""
         if partition in self._settled:
             return
         touched = self._touched.get(partition)
         if touched is None:
             touched = self._touched[partition] = set()
-            self._timers[partition] = asyncio.create_task(self._settle(partition))
+            self._timers[partition] = asyncio.create_task(self._settle(partition, generation))
         touched.update(users)
 
     def forget(self) -> None:
@@ -103,7 +114,16 @@ class Rewrites:
         self._touched.clear()
         self._settled.clear()
 
-    async def _settle(self, partition: int) -> None:
+    async def _settle(self, partition: int, generation: int) -> None:
         await asyncio.sleep(self._span_s)
         self._settled.add(partition)
-        await self._rewrite(partition, sorted(self._touched.pop(partition)))
+        users = sorted(self._touched.pop(partition))
+        try:
+            for start in range(0, len(users), _USERS_AT_ONCE):
+                # A worker that was frozen wakes up with its time long over.
+                await self._fence.enter(generation)
+                await self._rewrite(partition, users[start : start + _USERS_AT_ONCE])
+        except Superseded:
+            return  # its next owner has a while of its own
+        except Exception as error:
+            self._on_failure(error)

@@ -18,9 +18,6 @@ class Metrics:
         self.registry = CollectorRegistry()
         here = self.registry
         self.events = Counter("millstream_events", "Events applied or replayed", registry=here)
-        self.replayed = Counter(
-            "millstream_events_replayed", "Events that were applied before", registry=here
-        )
         self.dead_letters = Counter("millstream_dead_letters", "Bad events", ["field"], registry=here)
         self.recommendations = Counter("millstream_recommendations", "Lists sent", ["role"], registry=here)
         self.outcomes = Counter("millstream_outcomes", "Events judged", ["role"], registry=here)

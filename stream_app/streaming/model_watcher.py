@@ -29,7 +29,7 @@ class ModelWatcher:
         *,
         channel: str,
         load: Callable[[Path], Snapshot],
-        swap: Callable[[Snapshot], None],
+        swap: Callable[[Snapshot | None], None],
         metrics: Metrics,
         cache: Path | None = None,
     ) -> None:
@@ -42,13 +42,18 @@ class ModelWatcher:
 
     async def apply(self, key: bytes | None, value: bytes | None) -> None:
         """Take one announcement; what is wrong with it is logged in one line, and the old model serves on."""
-        if key != self._channel or value is None:
+        if key != self._channel:
+            return
+        if value is None:
+            self._retire("the announcement was withdrawn")
             return
         try:
             announcement = _decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._refuse("an announcement that is no valid JSON message", error)
             return
+        if announcement.role == "retired" and announcement.version == self.serving:
+            self._retire(f"model {announcement.version} was retired")
         if announcement.role != "champion" or announcement.version == self.serving:
             return
         try:
@@ -63,6 +68,12 @@ class ModelWatcher:
         self.serving = announcement.version
         self._metrics.model_swaps.inc()
         log.info("model %s serves now", announcement.version)
+
+    def _retire(self, reason: str) -> None:
+        if self.serving is not None:
+            self._swap(None)
+            self.serving = None
+            log.warning("%s; trending serves until another is announced", reason)
 
     def _prepare(self, announcement: ModelAnnouncement) -> Snapshot:
         registry, version = Registry.of(announcement.uri, cache=self._cache)

@@ -15,8 +15,9 @@ from stream_app.streaming.fencing import Superseded
 
 log = logging.getLogger(__name__)
 
-CHUNK_RECORDS = 512
-CHUNK_RECORDS_BEHIND = 2048
+CHUNK_RECORDS = 2048
+"""The most that a chunk takes of what has queued up; a worker that keeps up sees what a fetch brought."""
+
 IN_FLIGHT = 3
 
 
@@ -58,8 +59,8 @@ class Steps(Protocol):
         """All partitions were revoked; what comes next is a new ownership."""
         ...
 
-    async def deliver(self, work: Any, *, turn: Turn, generation: int) -> None:
-        """Steps 3 to 5; step 4 within its turn. Raises Superseded where another worker goes on."""
+    async def deliver(self, work: Any, *, to_log: Turn, to_answer: Turn, generation: int) -> None:
+        """Steps 3 to 5; 3 and 4 each in its turn. Raises Superseded where another worker goes on."""
         ...
 
 
@@ -90,13 +91,12 @@ class PartitionLane:
         self._arrived = asyncio.Event()
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._in_flight: dict[asyncio.Task[None], float] = {}
-        self._last_answer: Turn | None = None
-        self._last_acknowledgement: Turn | None = None
+        self._last_turns: tuple[Turn | None, ...] = (None, None, None)
         self._task = asyncio.create_task(self._run(), name=f"lane-{tp.topic}-{tp.partition}")
 
     @property
     def has_room(self) -> bool:
-        return len(self._queue) < CHUNK_RECORDS_BEHIND
+        return len(self._queue) < CHUNK_RECORDS
 
     @property
     def in_flight(self) -> int:
@@ -140,30 +140,28 @@ class PartitionLane:
 
     def _begin(self) -> None:
         queue = self._queue
-        records = [queue.popleft() for _ in range(min(len(queue), CHUNK_RECORDS_BEHIND))]
+        records = [queue.popleft() for _ in range(min(len(queue), CHUNK_RECORDS))]
         self._on_room()
         work = self._steps.apply(self._tp, records)
-        answer, acknowledgement = Turn(self._last_answer), Turn(self._last_acknowledgement)
-        self._last_answer, self._last_acknowledgement = answer, acknowledgement
+        turns = tuple(map(Turn, self._last_turns))
+        self._last_turns = turns
         next_offset, generation = records[-1].offset + 1, self._generation
-        task = asyncio.create_task(self._deliver(work, answer, acknowledgement, next_offset, generation))
+        task = asyncio.create_task(self._deliver(work, turns, next_offset, generation))
         self._in_flight[task] = time.monotonic()
         task.add_done_callback(self._ended)
 
-    async def _deliver(
-        self, work: Any, answer: Turn, acknowledgement: Turn, next_offset: int, generation: int
-    ) -> None:
+    async def _deliver(self, work: Any, turns: tuple[Turn, ...], next_offset: int, generation: int) -> None:
+        to_log, to_answer, acknowledgement = turns
         try:
-            await self._steps.deliver(work, turn=answer, generation=generation)
-            answer.over()
+            await self._steps.deliver(work, to_log=to_log, to_answer=to_answer, generation=generation)
             await acknowledgement.wait()
             # 6. acknowledge the source offsets, strictly in order; only they are committed
             self._acknowledge(self._tp, next_offset, generation)
             acknowledgement.over()
         except Superseded as reason:
             log.info("%s[%d] up to %d left to its next owner: %s", *self._tp, next_offset, reason)
-            answer.abandon()
-            acknowledgement.abandon()
+            for turn in turns:
+                turn.abandon()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._in_flight[task]

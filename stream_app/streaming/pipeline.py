@@ -77,6 +77,7 @@ class Pipeline:
         sender: BatchSender,
         fence: Fence,
         rewrite_span_s: float,
+        on_failure: Callable[[BaseException], None],
         score: Score,
         answering: Answering,
         trending: Trending,
@@ -91,7 +92,7 @@ class Pipeline:
         self._emission = emission
         self._sender = sender
         self._fence = fence
-        self._rewrites = Rewrites(self.rewrite, span_s=rewrite_span_s)
+        self._rewrites = Rewrites(self.rewrite, fence=fence, span_s=rewrite_span_s, on_failure=on_failure)
         self._score = score
         self._answering = answering
         self._trending = trending
@@ -127,23 +128,29 @@ class Pipeline:
         self._metrics.events.inc(len(events))
         return Work(tp, begun, touches, histories, dead_letters)
 
-    async def deliver(self, work: Work, *, turn: Turn, generation: int) -> None:
+    async def deliver(self, work: Work, *, to_log: Turn, to_answer: Turn, generation: int) -> None:
         """Steps 3 to 5. Raises Superseded."""
         partition = work.tp.partition
         tables, send = self._tables, self._sender.send
-        living = [touch for touch in work.touches if touch.after is not None]
+        living = [touch for touch in work.touches if touch.is_answered]
         scoring = asyncio.ensure_future(
             self._score(
                 [touch.after or b"" for touch in living], [touch.events[-1].timestamp_ms for touch in living]
             )
         )
-        # 3. the histories' changelog
-        await self._enter(generation, scoring)
+        # 3. the histories' changelog, in the chunk's turn: never an older record of a user after a newer one
+        try:
+            await to_log.wait()
+            await self._fence.enter(generation)
+        except Superseded:
+            scoring.cancel()
+            raise
         logged = await send(tables.history_changelog, partition, work.histories.items())
-        self._rewrites.note(partition, tuple(work.histories))
+        to_log.over()
+        self._rewrites.note(partition, tuple(work.histories), generation=generation)
         # 4. score, and answer in turn
         scored = await scoring
-        await turn.wait()
+        await to_answer.wait()
         await self._fence.enter(generation)
         answers = self._answering.answer(work.tp, work.touches, living, scored)
         listed = await send(tables.lists_changelog, partition, answers.lists.items())
@@ -151,7 +158,7 @@ class Pipeline:
         sent += await send(self._topics.outcomes, partition, answers.outcomes)
         for letter in work.dead_letters:
             sent.append(await self._sender.send_one(self._topics.dead_letters, **letter._asdict()))
-        turn.over()
+        to_answer.over()
         # 5. await the acknowledgements
         await asyncio.gather(*logged, *listed, *sent)
         # Where a successor may have written in between, our newest record does not mean that we have theirs.
@@ -159,13 +166,6 @@ class Pipeline:
             self._persist(tables.history, tables.history_changelog, partition, logged)
             self._persist(tables.lists, tables.lists_changelog, partition, listed)
         self._count(work, answers)
-
-    async def _enter(self, generation: int, scoring: asyncio.Future[Scored | None]) -> None:
-        try:
-            await self._fence.enter(generation)
-        except Superseded:
-            scoring.cancel()
-            raise
 
     def forget_ownership(self) -> None:
         """All partitions were revoked."""

@@ -35,6 +35,16 @@ class Touch(Struct, frozen=True, gc=False):
     after: bytes | None
     applied: int
 
+    @property
+    def forgets(self) -> bool:
+        """The last event erases the user; a touch never goes beyond that."""
+        return not self.events[-1].type_code
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the user gets a list: not where there is nothing left to make it of."""
+        return self.after is not None and not self.forgets
+
 
 def touches_of(
     user: bytes, events: Sequence[Interaction], stored: bytes | None, *, window: Window, emission: Emission
@@ -42,23 +52,20 @@ def touches_of(
     """The touches of a user's events in a chunk, in order; the last one's `after` is what is stored.
 
     `touched`: one for all. `each`: one an event; only what is replayed shares one, since the histories
-    between are gone.
+    between are gone. Both are cut after every `forget`: what follows it is another history.
     """
     applied = -1
     if stored is not None:
         epoch, offset = position(stored)
         applied = offset if epoch == window.epoch else -1
-    if emission == "touched" or len(events) == 1:
-        yield Touch(user, events, stored, _extend(stored, events, window), applied)
-        return
-    replayed = [event for event in events if event.offset <= applied]
-    if replayed:
-        yield Touch(user, replayed, stored, stored, applied)
-    record = stored
-    for event in events[len(replayed) :]:
-        after = _extend(record, (event,), window)
-        yield Touch(user, (event,), record, after, applied)
-        record = after
+    record, start = stored, 0
+    for end, event in enumerate(events, 1):
+        is_last = end == len(events)
+        if is_last or not event.type_code or (emission == "each" and events[end].offset > applied):
+            together = events[start:end]
+            after = _extend(record, together, window)
+            yield Touch(user, together, record, after, applied)
+            record, start = after, end
 
 
 def _extend(record: bytes | None, events: Sequence[Interaction], window: Window) -> bytes | None:

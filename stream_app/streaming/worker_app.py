@@ -27,6 +27,9 @@ from stream_app.streaming.watchdog import force_exit_after
 _COLLECT_AFTER = 50_000
 """New containers before the collector looks at them; Python's default is 700."""
 
+PRODUCER_TIMEOUT_S = 90.0
+"""A broker may be gone for a minute without ending the worker."""
+
 FORCED_EXIT_S = 8.0
 """SIGTERM with the broker down would hang for more than 45 s."""
 
@@ -132,6 +135,9 @@ def create_worker_app(
         broker_request_timeout=2 * rebalance_timeout_s,
         consumer_auto_offset_reset="earliest",
         producer_linger=0.0,
+        # How long what was sent may wait for a broker. Faust's 20 minutes would let left-over records of a
+        # frozen worker arrive that late.
+        producer_request_timeout=PRODUCER_TIMEOUT_S,
         producer_max_batch_size=900_000,  # Kafka's default limit is 1,048,588
         producer_max_request_size=17 << 20,  # a dead letter may have 16 MiB
         key_serializer="raw",

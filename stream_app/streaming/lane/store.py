@@ -111,8 +111,3 @@ class BatchStore(rocksdb.Store):
         if database is not None:
             database.flush()
             database.close()
-
-
-def wipe(path: str) -> None:
-    """Remove a partition's database from disk; the changelog brings it back."""
-    rocksdict.Rdict.destroy(path)

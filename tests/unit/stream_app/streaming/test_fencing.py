@@ -20,6 +20,10 @@ class Group:
         return Fence(session_timeout_s=6, current_generation=lambda: self.generation, clock=lambda: self.now)
 
 
+def failed(error: BaseException) -> None:
+    raise AssertionError from error
+
+
 async def test_nothing_is_sent_when_the_last_heartbeat_is_older_than_half_the_session() -> None:
     group = Group()
     fence = group.fence()
@@ -68,13 +72,13 @@ async def test_a_new_owner_writes_once_more_what_it_touched_at_first() -> None:
     async def rewrite(partition: int, users: Sequence[bytes]) -> None:
         written.append((partition, users))
 
-    rewrites = Rewrites(rewrite, span_s=0.05)
-    rewrites.note(0, (b"b", b"a"))
-    rewrites.note(0, (b"b", b"c"))
+    rewrites = Rewrites(rewrite, fence=Group().fence(), span_s=0.05, on_failure=failed)
+    rewrites.note(0, (b"b", b"a"), generation=1)
+    rewrites.note(0, (b"b", b"c"), generation=1)
     assert written == []
     await asyncio.sleep(0.2)
     assert written == [(0, [b"a", b"b", b"c"])]
-    rewrites.note(0, (b"d",))
+    rewrites.note(0, (b"d",), generation=1)
     await asyncio.sleep(0.1)
     assert len(written) == 1, "later ones need it no more"
 
@@ -85,8 +89,39 @@ async def test_a_former_owner_writes_nothing_once_more() -> None:
     async def rewrite(partition: int, users: Sequence[bytes]) -> None:
         written.append(partition)
 
-    rewrites = Rewrites(rewrite, span_s=0.02)
-    rewrites.note(0, (b"a",))
+    rewrites = Rewrites(rewrite, fence=Group().fence(), span_s=0.02, on_failure=failed)
+    rewrites.note(0, (b"a",), generation=1)
     rewrites.forget()
     await asyncio.sleep(0.1)
     assert written == []
+
+
+async def test_an_owner_that_was_frozen_writes_nothing_once_more_before_a_heartbeat() -> None:
+    written: list[int] = []
+
+    async def rewrite(partition: int, users: Sequence[bytes]) -> None:
+        written.append(partition)
+
+    group = Group()
+    fence = group.fence()
+    rewrites = Rewrites(rewrite, fence=fence, span_s=0.02, on_failure=failed)
+    rewrites.note(0, (b"a",), generation=1)
+    group.now += 10
+    await asyncio.sleep(0.1)
+    assert written == []
+    group.generation = 2
+    fence.heard()
+    await asyncio.sleep(0.1)
+    assert written == []
+
+
+async def test_a_rewrite_that_fails_is_told() -> None:
+    told: list[BaseException] = []
+
+    async def rewrite(partition: int, users: Sequence[bytes]) -> None:
+        raise OSError("the broker refused a record")
+
+    rewrites = Rewrites(rewrite, fence=Group().fence(), span_s=0.02, on_failure=told.append)
+    rewrites.note(0, (b"a",), generation=1)
+    await asyncio.sleep(0.1)
+    assert [str(error) for error in told] == ["the broker refused a record"]

@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from stream_app.streaming.fencing import Superseded
-from stream_app.streaming.partition_lane import CHUNK_RECORDS_BEHIND, IN_FLIGHT, PartitionLane, Turn
+from stream_app.streaming.partition_lane import CHUNK_RECORDS, IN_FLIGHT, PartitionLane, Turn
 
 EVENTS = TP("events", 0)
 
@@ -21,7 +21,10 @@ class Steps:
 
     def __init__(self) -> None:
         self.applied: list[int] = []
+        self.logged: list[int] = []
         self.answered: list[int] = []
+        self.fence = asyncio.Event()
+        self.fence.set()
         self.gates: dict[int, asyncio.Future[None]] = {}
 
     def apply(self, tp: TP, records: Sequence[Any]) -> int:
@@ -33,10 +36,14 @@ class Steps:
     def forget_ownership(self) -> None:
         pass
 
-    async def deliver(self, work: int, *, turn: Turn, generation: int) -> None:
-        await turn.wait()
+    async def deliver(self, work: int, *, to_log: Turn, to_answer: Turn, generation: int) -> None:
+        await to_log.wait()
+        await self.fence.wait()
+        self.logged.append(work)
+        to_log.over()
+        await to_answer.wait()
         self.answered.append(work)
-        turn.over()
+        to_answer.over()
         await self.gates[work]
 
 
@@ -96,6 +103,15 @@ async def test_users_are_answered_in_the_order_of_the_chunks(bench: Bench) -> No
     assert bench.steps.answered == [1, 2, 3]
 
 
+async def test_no_chunk_is_logged_before_an_older_one_that_waits_at_the_fence(bench: Bench) -> None:
+    bench.steps.fence.clear()
+    await bench.take_chunks(1)
+    waiting = asyncio.create_task(bench.take_chunks(2))
+    bench.steps.fence.set()
+    await waiting
+    assert bench.steps.logged == [1, 2]
+
+
 async def test_at_most_three_chunks_are_in_flight(bench: Bench) -> None:
     await bench.take_chunks(1, 2, 3, 4, 5)
     assert bench.steps.applied == [1, 2, 3]
@@ -106,10 +122,10 @@ async def test_at_most_three_chunks_are_in_flight(bench: Bench) -> None:
 
 
 async def test_a_chunk_is_cut_and_a_full_queue_has_no_room(bench: Bench) -> None:
-    bench.take(*range(3 * CHUNK_RECORDS_BEHIND))
+    bench.take(*range(3 * CHUNK_RECORDS))
     assert not bench.lane.has_room
     await asyncio.sleep(0.01)
-    assert bench.steps.applied == [0, CHUNK_RECORDS_BEHIND, 2 * CHUNK_RECORDS_BEHIND]
+    assert bench.steps.applied == [0, CHUNK_RECORDS, 2 * CHUNK_RECORDS]
     assert bench.lane.has_room
 
 
