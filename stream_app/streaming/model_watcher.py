@@ -77,6 +77,8 @@ class ModelWatcher:
 
     def _prepare(self, announcement: ModelAnnouncement) -> Snapshot:
         registry, version = Registry.of(announcement.uri, cache=self._cache)
+        if version != announcement.version:
+            raise CorruptBundle(f"{announcement.uri}: holds another version; announce the model again")
         folder = registry.fetch(version)
         digest = bundle_digest(folder)
         if digest != announcement.sha256:
