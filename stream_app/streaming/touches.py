@@ -14,6 +14,10 @@ from stream_app.domain.history import extend, position
 Emission = Literal["touched", "each"]
 
 
+class EpochPassed(Exception):
+    """The state is of a later source than the one that this worker was told of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """How histories are kept; see `history.extend`."""
@@ -53,10 +57,18 @@ def touches_of(
 
     `touched`: one for all. `each`: one an event; only what is replayed shares one, since the histories
     between are gone. Both are cut after every `forget`: what follows it is another history.
+
+    Raises EpochPassed.
     """
     applied = -1
     if stored is not None:
         epoch, offset = position(stored)
+        if epoch > window.epoch:
+            # Every event would look applied, and be passed over in silence.
+            raise EpochPassed(
+                f"a history was stored under source epoch {epoch}, and this worker has {window.epoch}; "
+                f"set MILLSTREAM_SOURCE_EPOCH={epoch}"
+            )
         applied = offset if epoch == window.epoch else -1
     record, start = stored, 0
     for end, event in enumerate(events, 1):

@@ -6,7 +6,7 @@ import pytest
 
 from stream_app.domain import history
 from stream_app.domain.decoding import Interaction
-from stream_app.streaming.touches import Emission, Window, touches_of
+from stream_app.streaming.touches import Emission, EpochPassed, Window, touches_of
 
 WINDOW = Window(epoch=0, limit=200, max_age_ms=180 * 86_400_000)
 NOW_MS = 1_700_000_000_000
@@ -62,6 +62,19 @@ def test_a_replayed_forget_erases_nothing_that_came_after_it() -> None:
     touches = list(touches_of(b"ann", [event(5), forget(6)], record, window=WINDOW, emission="touched"))
     assert touches[-1].after == record
     assert not touches[-1].is_answered
+
+
+def test_a_worker_of_an_earlier_epoch_stops_instead_of_passing_events_over() -> None:
+    later = history.extend(None, [event(900)], epoch=1, limit=200, max_age_ms=WINDOW.max_age_ms)
+    with pytest.raises(EpochPassed, match="MILLSTREAM_SOURCE_EPOCH=1"):
+        cut([event(5)], later, "touched")
+
+
+def test_a_raised_epoch_takes_offsets_that_begin_anew() -> None:
+    window = Window(epoch=1, limit=200, max_age_ms=WINDOW.max_age_ms)
+    (touch,) = touches_of(b"ann", [event(5)], stored(event(900)), window=window, emission="touched")
+    assert history.position(touch.after or b"") == (1, 5)
+    assert history.length(touch.after or b"") == 2
 
 
 @pytest.mark.parametrize("emission", ["touched", "each"])
