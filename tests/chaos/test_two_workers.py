@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 from stream_app.brokers import ApacheKafka
 from tests.chaos.under_load import events_flowing, settle_and_check
@@ -16,7 +17,7 @@ async def test_one_killed_then_one_leaving_lose_and_double_nothing(
     first.start()
     second.start()
     await asyncio.gather(first.ready(), second.ready())
-    async with events_flowing(first, seconds=12):
+    async with events_flowing(first):
         await asyncio.sleep(2)
         first.kill()
         await asyncio.sleep(8)  # the session ends, the second takes over
@@ -35,16 +36,19 @@ async def test_two_rebalances_within_five_seconds_lose_and_double_nothing(
     first, second, third = workers
     first.start()
     await first.ready()
-    async with events_flowing(first, seconds=10):
+    async with events_flowing(first):
         await asyncio.sleep(1)
         second.start()
-        await second.ready()
         third.start()
-        await third.ready()
-        # Each of these hands partitions to another worker at once: SIGTERM leaves the group.
-        assert (await second.stop())[0] == 0
-        await asyncio.sleep(1)
-        assert (await third.stop())[0] == 0
+        await asyncio.gather(second.ready(), third.ready())
+        await asyncio.sleep(1)  # so that both have written what the first must read
+        # SIGTERM leaves the group at once. The third goes as soon as the first has what the second had.
+        recoveries = first.log.count("Worker ready")
+        second.send(signal.SIGTERM)
+        await first.says("Worker ready", times=recoveries + 1)
+        third.send(signal.SIGTERM)
+        await first.says("Worker ready", times=recoveries + 2)
+    assert [await second.ended(), await third.ended()] == [0, 0]
     await settle_and_check(first)
 
 
@@ -56,11 +60,14 @@ async def test_a_worker_frozen_past_its_session_does_no_harm_when_it_wakes(
     first.start()
     second.start()
     await asyncio.gather(first.ready(), second.ready())
-    async with events_flowing(first, seconds=14):
+    async with events_flowing(first):
         await asyncio.sleep(2)
+        joined = first.log.count("Worker ready")
         first.freeze()
         await asyncio.sleep(10)
         first.thaw()
-    await second.ready()
+        await first.says("Worker ready", times=joined + 1)
+        await asyncio.gather(first.ready(), second.ready())
+        await asyncio.sleep(1)
     # Its own late records are written over only some time later.
     await settle_and_check(second, by_position=True)

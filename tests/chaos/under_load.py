@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from tests.event_stream import send_events, some_events, until_settled
+from tests.event_stream import Pair, as_pair, send, some_events, until_settled
 from tests.reference import (
     Found,
     check_answers,
@@ -17,16 +18,26 @@ from tests.reference import (
 )
 from tests.worker_process import WorkerProcess
 
-EVENTS_PER_SECOND = 1000
+EVENTS_PER_SECOND = 600
 
 
 @asynccontextmanager
-async def events_flowing(worker: WorkerProcess, *, seconds: float, seed: int = 1) -> AsyncIterator[None]:
-    """Send events at a steady pace beside the block; leaves when all of them are in the topic."""
-    events = some_events(int(EVENTS_PER_SECOND * seconds), seed=seed, name=f"{seed}-")
-    sending = asyncio.create_task(send_events(worker, events, per_second=EVENTS_PER_SECOND))
+async def events_flowing(worker: WorkerProcess) -> AsyncIterator[None]:
+    """Send events at a steady pace while the block lasts; leaves when all of them are in the topic."""
+    done = asyncio.Event()
+
+    def events() -> Iterator[Pair]:
+        for part in itertools.count():
+            if done.is_set():
+                return
+            few = some_events(50, seed=part, name=f"{part}-")
+            yield from map(as_pair, few)
+
+    servers, topic = worker.bootstrap_servers, worker.names.events
+    sending = asyncio.create_task(send(servers, topic, events(), per_second=EVENTS_PER_SECOND))
     try:
         yield
+        done.set()
         await sending
     finally:
         sending.cancel()
