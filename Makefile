@@ -10,7 +10,7 @@ demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 -
 	@$(BIN)/millstream demo $(ARGS)
 
 test: check  ## every check and every test: make test ARGS="tests/unit -k history"
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)  # most of the time is waiting for brokers
 
 check: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .
