@@ -1,4 +1,4 @@
-"""Draws engine.svg from engine.json: `python docs/benchmarks/plot_engine.py`. No plotting library is needed."""
+"""Draws engine.svg from engine.json, without a plotting library: `python docs/benchmarks/plot_engine.py`."""
 
 from __future__ import annotations
 
