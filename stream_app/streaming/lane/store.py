@@ -25,11 +25,25 @@ POSITIONS: dict[str, Callable[[bytes], Position]] = {}
 """How to read the source position (epoch, offset) from a value, by the table's name."""
 
 
+_POSITIONS_HELD = 500_000
+"""Users of a partition whose positions a recovery keeps in memory; beyond, it reads them from the store."""
+
+
+def _nowhere(value: bytes) -> Position:
+    return 0, 0  # a table without positions: the last record stays
+
+
 class BatchStore(rocksdb.Store):
     """A Faust store; what Faust itself needs is inherited."""
 
     # Faust's own is valid UTF-8: an event of a user with that very name would overwrite the offset.
     offset_key = b"\xff offset"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Positions of the partitions that are recovered from nothing: what was written is all there is, and
+        # need not be read back for each record.
+        self._recovered: dict[int, dict[bytes, Position]] = {}
+        super().__init__(*args, **options)
 
     def _open_for_partition(self, partition: int) -> Any:
         options = self.rocksdb_options.as_options()
@@ -38,6 +52,8 @@ class BatchStore(rocksdb.Store):
         without_log = WriteOptions()
         without_log.disable_wal = True  # type: ignore[method-assign, assignment]
         database.set_write_options(without_log)
+        if database.get(self.offset_key) is None:
+            self._recovered[partition] = {}
         return database
 
     def holds(self, partition: int) -> bool:
@@ -51,6 +67,7 @@ class BatchStore(rocksdb.Store):
 
     def put_many(self, partition: int, values: Mapping[bytes, bytes | None]) -> None:
         """Write the values as one batch; None deletes."""
+        self._recovered.pop(partition, None)
         batch = WriteBatch(raw_mode=True)
         for key, value in values.items():
             if value is None:
@@ -70,29 +87,30 @@ class BatchStore(rocksdb.Store):
         last: the late record of an owner that was frozen and expelled does not undo its successor's.
         """
         database = self._db_for_partition(tp.partition)
-        newest = self._newest_by_key(records)
-        stored = database.get(list(newest)) if newest else []
+        positions = self._recovered.get(tp.partition)
+        if positions is None:
+            positions = self._stored_positions(database, {record.key for record in records})
+        position_of = POSITIONS.get(self.table_name, _nowhere)
         batch = WriteBatch(raw_mode=True)
-        position_of = POSITIONS.get(self.table_name)
-        for (key, value), old in zip(newest.items(), stored, strict=True):
-            if value is None:
-                batch.delete(key)
-            elif old is None or position_of is None or position_of(value) >= position_of(old):
-                batch.put(key, value)
-        batch.put(self.offset_key, str(records[-1].offset).encode())
-        database.write(batch)
-
-    def _newest_by_key(self, records: Sequence[Any]) -> dict[bytes, bytes | None]:
-        position_of = POSITIONS.get(self.table_name)
-        newest: dict[bytes, bytes | None] = {}
         for record in records:
             key, value = record.key, record.value
-            if position_of is not None and value is not None and key in newest:
-                other = newest[key]
-                if other is not None and position_of(other) > position_of(value):
-                    continue
-            newest[key] = value
-        return newest
+            if value is None:
+                batch.delete(key)
+                positions.pop(key, None)
+                continue
+            position = position_of(value)
+            if positions.get(key, position) <= position:
+                batch.put(key, value)
+                positions[key] = position
+        batch.put(self.offset_key, str(records[-1].offset).encode())
+        database.write(batch)
+        if len(positions) > _POSITIONS_HELD:
+            self._recovered.pop(tp.partition, None)
+
+    def _stored_positions(self, database: Any, keys: set[bytes]) -> dict[bytes, Position]:
+        position_of = POSITIONS.get(self.table_name, _nowhere)
+        values = zip(keys, database.get(list(keys)), strict=True)
+        return {key: position_of(value) for key, value in values if value is not None}
 
     # -- closing: Faust leaves it to the garbage collector, which leaves the lock to chance
 
@@ -107,6 +125,7 @@ class BatchStore(rocksdb.Store):
         gc.collect()
 
     def _close(self, partition: int) -> None:
+        self._recovered.pop(partition, None)
         database = self._dbs.pop(partition, None)
         if database is not None:
             database.flush()
