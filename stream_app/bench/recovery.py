@@ -44,10 +44,15 @@ Say = Callable[[str], None]
 
 
 def bench_recovery(
-    *, users: int = 100_000, rounds: int = 3, stock: bool = True, say: Say = lambda line: None
+    *,
+    users: int = 100_000,
+    rounds: int = 3,
+    lists: bool = True,
+    stock: bool = True,
+    say: Say = lambda line: None,
 ) -> tuple[list[Result], dict[str, float]]:
     """Results (medians of `rounds`) and ratios. Raises BenchError where a process does not get ready."""
-    runs = asyncio.run(_rounds(users=users, rounds=rounds, stock=stock, say=say))
+    runs = asyncio.run(_rounds(users=users, rounds=rounds, lists=lists, stock=stock, say=say))
     results: list[Result] = [
         {"name": name, "users": users, "history_bytes": HEADER_BYTES + ENTRIES * ENTRY_BYTES}
         | {key: round(statistics.median(run[key] for run in of_one), 2) for key in of_one[0]}
@@ -59,11 +64,11 @@ def bench_recovery(
     return results, ratios
 
 
-async def _rounds(*, users: int, rounds: int, stock: bool, say: Say) -> dict[str, list[Result]]:
+async def _rounds(*, users: int, rounds: int, lists: bool, stock: bool, say: Say) -> dict[str, list[Result]]:
     cores, runs = two_cores(), dict[str, list[Result]]()
     async with pinned_kafka(cores) as kafka:
         names = await new_topics(kafka)
-        await _fill(kafka, names, users=users)
+        await _fill(kafka, names, users=users, lists=lists)
         folder = Path(tempfile.mkdtemp(prefix="millstream-bench-"))
         try:
             for number in range(rounds):
@@ -80,12 +85,13 @@ async def _rounds(*, users: int, rounds: int, stock: bool, say: Say) -> dict[str
     return runs
 
 
-async def _fill(kafka: Mapping[str, Any], names: TopicNames, *, users: int) -> None:
+async def _fill(kafka: Mapping[str, Any], names: TopicNames, *, users: int, lists: bool) -> None:
     items = catalogue(ITEMS)
     await send_records(kafka, names.items, item_records(items))
     hashes = np.array([item_hash(item) for item in items], dtype="<u8")
     await send_records(kafka, names.history_changelog, filled_histories(hashes, users=users))
-    await send_records(kafka, names.lists_changelog, filled_lists(hashes, users=users))
+    if lists:
+        await send_records(kafka, names.lists_changelog, filled_lists(hashes, users=users))
 
 
 def filled_histories(hashes: NDArray[np.uint64], *, users: int) -> Iterator[Outgoing]:

@@ -81,6 +81,7 @@ def worker(
 def recovery(
     users: Annotated[int, typer.Option(min=100, help="Users with 150 events each.")] = 100_000,
     rounds: Rounds = 3,
+    lists: Annotated[bool, typer.Option(help="Recover the users' last lists as well.")] = True,
     stock: Annotated[bool, typer.Option(help="Let stock Faust recover the same changelogs.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +93,7 @@ def recovery(
     from stream_app.bench.recovery import bench_recovery
 
     _quiet()
-    results, ratios = bench_recovery(users=users, rounds=rounds, stock=stock, say=say)
+    results, ratios = bench_recovery(users=users, rounds=rounds, lists=lists, stock=stock, say=say)
     _answer(results, ratios, as_json=as_json)
 
 
