@@ -64,22 +64,13 @@ def compose(settings: Settings) -> WorkerApp:
         web_host=settings.web_host,
         web_port=settings.web_port,
     )
-    POSITIONS.update(history=_history_position, lists=_lists_position)
+    POSITIONS.update(history=history.position, lists=lists.position)
     tables = {name: add_table(app, name, partitions=settings.partitions) for name in ("history", "lists")}
     metrics, bad_share = Metrics(), BadShare()
     worker = _Worker(settings, names, app, tables, metrics, bad_share)
     app.prepare, app.finish = worker.prepare, worker.finish
     add_pages(app, readiness=worker.missing, registry=metrics.registry)
     return app
-
-
-def _history_position(record: bytes) -> tuple[int, int]:
-    at = history.header(record)
-    return at.epoch, at.offset
-
-
-def _lists_position(record: bytes) -> tuple[int, int]:
-    return lists.read(record)[0].position
 
 
 class _Worker:

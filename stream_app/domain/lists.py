@@ -25,6 +25,7 @@ from stream_app.domain.messages import ModelRef, Role
 
 FORMAT = 1
 _HEAD = struct.Struct("<IqqHHBB")
+_POSITION = struct.Struct("<Iq")  # how _HEAD begins
 _ROLES: tuple[str, ...] = get_args(Role)
 _ROLE_CODES = {role: code for code, role in enumerate(_ROLES)}
 _PREFIX = bytes([FORMAT])
@@ -58,9 +59,7 @@ def read(record: bytes | None) -> tuple[GivenList, ...]:
     """The lists of a record, newest first. Raises UnknownFormat where a newer version wrote it."""
     if record is None:
         return ()
-    if record[0] != FORMAT:
-        found_format = f"lists format {record[0]} found"
-        raise UnknownFormat(f"{found_format}, this version reads {FORMAT}; upgrade the worker")
+    _check_format(record)
     found, at = [], 1
     while at < len(record):
         epoch, offset, emitted, k, count, role, size = _HEAD.unpack_from(record, at)
@@ -72,17 +71,30 @@ def read(record: bytes | None) -> tuple[GivenList, ...]:
     return tuple(found)
 
 
+def _check_format(record: bytes) -> None:
+    if record[0] != FORMAT:
+        found_format = f"lists format {record[0]} found"
+        raise UnknownFormat(f"{found_format}, this version reads {FORMAT}; upgrade the worker")
+
+
 @lru_cache(maxsize=1024)
 def _model(version: bytes, role: int) -> ModelRef:
     # Cut at 255 bytes, perhaps within a character.
     return ModelRef(version.decode(errors="ignore"), cast(Role, _ROLES[role]))
 
 
+def position(record: bytes) -> tuple[int, int]:
+    """(epoch, offset) of the newest list's trigger. Raises UnknownFormat."""
+    _check_format(record)
+    epoch, offset = _POSITION.unpack_from(record, 1)
+    return epoch, offset
+
+
 def judging(lists: tuple[GivenList, ...], epoch: int, offset: int) -> GivenList | None:
     """The newest list whose trigger lies before the event at (epoch, offset)."""
-    position = epoch, offset
+    at = epoch, offset
     for given in lists:
-        if (given.epoch, given.offset) < position:
+        if (given.epoch, given.offset) < at:
             return given
     return None
 

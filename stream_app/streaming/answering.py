@@ -76,7 +76,7 @@ class Answering:
             if touch.forgets:  # what was given since stays, where this is a replay
                 at = (self._epoch, touch.events[-1].offset)
                 given[touch.user] = tuple(one for one in given[touch.user] if one.position > at)
-            if touch.after is None or touch.forgets:
+            if touch.after is None or not touch.is_answered:
                 continue
             ranking, model = next(ranked)
             epoch, offset = history.position(touch.after)

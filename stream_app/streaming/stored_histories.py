@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stream_app.domain.history import header
+from stream_app.domain.history import position
 from stream_app.streaming.whole_topic import open_reader, read_whole
 
 PartitionAndUser = tuple[int, bytes]
@@ -39,5 +39,5 @@ def _keep_newest(newest: dict[PartitionAndUser, bytes], place: PartitionAndUser,
         newest.pop(place, None)
         return
     old = newest.get(place)
-    if old is None or header(value)[1:3] >= header(old)[1:3]:
+    if old is None or position(value) >= position(old):
         newest[place] = value

@@ -67,14 +67,15 @@ class BatchStore(rocksdb.Store):
 
     def put_many(self, partition: int, values: Mapping[bytes, bytes | None]) -> None:
         """Write the values as one batch; None deletes."""
-        self._recovered.pop(partition, None)
+        database = self._db_for_partition(partition)
+        self._recovered.pop(partition, None)  # after the opening, which may have begun it
         batch = WriteBatch(raw_mode=True)
         for key, value in values.items():
             if value is None:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        self._db_for_partition(partition).write(batch)
+        database.write(batch)
 
     def partition_items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """Every key and value of a partition, in the order of the keys."""

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_app.domain import lists as lists_of_users
 from stream_app.domain.history import UnknownFormat
 from stream_app.domain.lists import GivenList, judging, read, remember, write
 from stream_app.domain.messages import Role
@@ -179,3 +180,9 @@ def test_the_list_before_the_first_event_of_a_replay_is_never_dropped(steps: lis
         if could_judge is not None:
             assert judging(lists, 0, committed) == could_judge
         committed = min(committed + commits, offset)
+
+
+def test_the_position_of_a_record_is_that_of_its_newest_list() -> None:
+    assert lists_of_users.position(GOLDEN) == GOLDEN_LISTS[0].position
+    with pytest.raises(UnknownFormat):
+        lists_of_users.position(b"\2" + GOLDEN[1:])

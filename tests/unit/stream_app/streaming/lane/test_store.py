@@ -96,3 +96,9 @@ def test_a_store_ahead_of_the_changelog_takes_a_replay_without_harm() -> None:
     ahead = extend(None, events, epoch=0, limit=200, max_age_ms=10**10)
     assert ahead is not None
     assert extend(ahead, events[2:], epoch=0, limit=200, max_age_ms=10**10) == ahead
+
+
+async def test_a_late_record_does_not_undo_what_this_owner_wrote_first(store: BatchStore) -> None:
+    store.put_many(0, {b"u": b"own@9"})
+    store.apply_records(CHANGELOG, [record(0, b"u", b"late@5")])
+    assert store.get_many(0, [b"u"]) == [b"own@9"]
