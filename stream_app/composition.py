@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from models.bundle.signature import EVENT_TYPES
+from stream_app.brokers.ports import is_taken
 from stream_app.domain import history, lists
 from stream_app.domain.trending import Trending
 from stream_app.scoring.device import DeviceUnavailable
@@ -112,6 +113,11 @@ class _Worker:
     async def _prepare(self) -> None:
         settings, kafka = self._settings, self._kafka
         require_device(settings.device)
+        if is_taken(settings.web_host, settings.web_port):
+            raise OSError(
+                f"{settings.web_host}:{settings.web_port} is taken; every worker needs a port of its own: "
+                "set MILLSTREAM_WEB_PORT"
+            )
         await await_broker(kafka, limit_s=settings.kafka_wait_s, say=log.warning)
         self._app.broker_is_tansu = await tansu.is_tansu(kafka)
         topics = plan(

@@ -77,7 +77,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         assert not self.is_running, "running already"
-        self._port = free_port()
+        self._port = int(str(self._settings.get("web_port") or free_port()))
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("MILLSTREAM_")
         }

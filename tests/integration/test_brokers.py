@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -165,6 +166,14 @@ def test_without_java_or_maven_the_remedy_is_told(tmp_path: Path, monkeypatch: p
 
 def test_free_ports_are_no_ports_of_outgoing_connections() -> None:
     assert all(free_port() < 32_768 for _ in range(50))
+
+
+def test_free_ports_are_not_drawn_from_a_generator_that_others_seed() -> None:
+    drawn = []
+    for _ in range(2):
+        random.seed(0)  # as a trainer does
+        drawn.append([free_port() for _ in range(5)])
+    assert drawn[0] != drawn[1]
 
 
 def test_waiting_for_a_port_to_close_ends(embedded_broker: EmbeddedBroker) -> None:

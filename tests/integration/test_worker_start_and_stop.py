@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,18 @@ async def test_a_device_that_is_not_there_stops_the_start(tmp_path: Path) -> Non
     assert code == 1
     assert line.startswith("millstream: ")
     assert "cuda" in line.lower()
+
+
+async def test_a_web_port_that_is_taken_stops_the_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        worker = WorkerProcess(
+            bootstrap_servers="127.0.0.1:1", app_id="second", folder=tmp_path, settings={"web_port": port}
+        )
+        code, line = await refusal(worker)
+    assert code == 1
+    assert line.startswith(f"millstream: 127.0.0.1:{port} is taken")
+    assert "MILLSTREAM_WEB_PORT" in line
 
 
 @pytest.mark.parametrize(
