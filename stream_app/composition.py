@@ -22,10 +22,12 @@ from stream_app.scoring.onnx_scorer import require_device
 from stream_app.scoring.snapshot import load_snapshot
 from stream_app.settings import Settings
 from stream_app.streaming.answering import Answering
+from stream_app.streaming.delivery import AtLeastOnce, Delivery
 from stream_app.streaming.feeds import TopicFeed
 from stream_app.streaming.item_catalogue import ItemCatalogue
 from stream_app.streaming.lane import tansu
 from stream_app.streaming.lane.producer import BatchSender
+from stream_app.streaming.lane.staged_store import StagedStore
 from stream_app.streaming.lane.store import POSITIONS
 from stream_app.streaming.metrics import BadShare, Metrics
 from stream_app.streaming.model_watcher import ModelWatcher
@@ -34,6 +36,7 @@ from stream_app.streaming.source_lane import SourceLane
 from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, check_topics, create_topics
 from stream_app.streaming.topics import TopicNames, plan
 from stream_app.streaming.touches import Window
+from stream_app.streaming.transactions import ExactlyOnce
 from stream_app.streaming.watchdog import Limit, Stopwatch, Watchdog, end_process
 from stream_app.streaming.worker_app import (
     PRODUCER_TIMEOUT_S,
@@ -100,6 +103,7 @@ class _Worker:
         self._recovering = Stopwatch()
         self._beat = Stopwatch()
         self._lane: SourceLane | None = None
+        self._delivery: Delivery | None = None
 
     # -- the start
 
@@ -120,6 +124,11 @@ class _Worker:
             )
         await await_broker(kafka, limit_s=settings.kafka_wait_s, say=log.warning)
         self._app.broker_is_tansu = await tansu.is_tansu(kafka)
+        if self._app.broker_is_tansu and settings.delivery == "exactly-once":
+            raise TopicProblem(
+                "the embedded broker has no transactions: exactly-once needs Apache Kafka; "
+                "set MILLSTREAM_DELIVERY=at-least-once"
+            )
         topics = plan(
             self._names, partitions=settings.partitions, replication_factor=settings.replication_factor
         )
@@ -138,6 +147,8 @@ class _Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(feed.stop() for feed in self._feeds), self._scoring.stop())
+        if self._delivery is not None:
+            await self._delivery.close()
 
     def _feed(self, topic: str) -> TopicFeed:
         feed = TopicFeed(kafka=self._kafka, topic=topic)
@@ -196,12 +207,17 @@ class _Worker:
     def _compose_lane(self) -> SourceLane:
         settings, app = self._settings, self._app
         histories, given = self._tables["history"], self._tables["lists"]
+        sender = BatchSender(lambda: app.lane_producer.client())
+        self._delivery = delivery = self._choose_delivery(sender)
+        history_store, list_store = histories.data, given.data
+        if delivery.atomic:
+            history_store, list_store = StagedStore(history_store), StagedStore(list_store)
         trending = Trending(half_life_ms=_ms(timedelta(days=settings.trending_half_life_days)))
         positive = frozenset(EVENT_TYPES.index(name) for name in settings.positive_types)
         pipeline = Pipeline(
             topics=self._names,
             tables=Tables(
-                histories.data, histories.changelog_topic_name, given.data, given.changelog_topic_name
+                history_store, histories.changelog_topic_name, list_store, given.changelog_topic_name
             ),
             window=Window(
                 epoch=settings.source_epoch,
@@ -209,14 +225,16 @@ class _Worker:
                 max_age_ms=_ms(timedelta(days=settings.history_days)),
             ),
             emission=settings.emit,
-            sender=BatchSender(app.lane_producer),
+            delivery=delivery,
+            sender=sender,
             fence=app.fence,
             rewrite_span_s=settings.kafka_session_timeout_s + PRODUCER_TIMEOUT_S,
             on_failure=_fail,
+            commit_soon=app.commit_soon,
             score=self._scoring.score,
             answering=Answering(
                 source_topic=self._names.events,
-                lists=given.data,
+                lists=list_store,
                 k=settings.k,
                 positive=positive,
                 candidates=functools.partial(trending.candidates, self._items.available),
@@ -233,8 +251,19 @@ class _Worker:
             self._names.events,
             pipeline,
             current_generation=app.current_generation,
-            acknowledge=app.acknowledge,
+            acknowledge=_in_transaction if delivery.atomic else app.acknowledge,
             on_failure=_fail,
+        )
+
+    def _choose_delivery(self, sender: BatchSender) -> Delivery:
+        app = self._app
+        if self._settings.delivery == "at-least-once":
+            return AtLeastOnce(sender, fence=app.fence)
+        return ExactlyOnce(
+            new_client=lambda transactional_id: app.lane_producer.new_transactional_client(transactional_id),
+            group=self._settings.app_id,
+            fence=app.fence,
+            committed=app.note_committed,
         )
 
     def _item_name(self, item_hash: int) -> str | None:
@@ -290,6 +319,10 @@ def _fail(error: BaseException) -> None:
     with suppress(Exception):
         log.error("a chunk failed", exc_info=error)
     end_process(f"a chunk failed ({type(error).__name__}: {error}); ending, so that it is replayed")
+
+
+def _in_transaction(*about: object) -> None:
+    """The offsets were committed together with the chunk."""
 
 
 def _ms(span: timedelta) -> int:

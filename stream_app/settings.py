@@ -87,7 +87,8 @@ class Settings(BaseSettings):
 
     # Delivery
     delivery: Literal["at-least-once", "exactly-once"] = Field(
-        "at-least-once", description="exactly-once comes with a later version"
+        "at-least-once",
+        description="exactly-once: each chunk is one transaction; Apache Kafka only, some 20 ms later",
     )
     source_epoch: int = Field(
         0, ge=0, lt=2**32, description="raise it by one when the events topic was made anew"
@@ -128,13 +129,6 @@ class Settings(BaseSettings):
             unknown = [name for name in value if name not in STORED_TYPES]
             if unknown or not value:
                 raise ValueError(f"should be some of {', '.join(STORED_TYPES)}, separated by commas")
-        return value
-
-    @field_validator("delivery")
-    @classmethod
-    def _only_what_is_there(cls, value: str) -> str:
-        if value == "exactly-once":
-            raise ValueError("exactly-once comes with a later version; until then it is at-least-once")
         return value
 
     @field_validator("kafka_tls_ca", "kafka_tls_cert", "kafka_tls_key")

@@ -1,10 +1,10 @@
 """What a user was last given, and which of it judges an event.
 
-Two lists are kept: the newest, and the newest whose trigger lies below the last committed source offset.
-After a crash the stream is replayed from that offset, and the first replayed event needs the list that lay
-before it.
+Kept are the lists since the last committed source offset, the last of each chunk, and the newest below it.
+After a crash the stream is replayed from an offset that is committed by then, that one or the end of a later
+chunk, and each replayed event needs the list that lay before it.
 
-A record is little-endian: format u8, then one or two lists, newest first, each
+A record is little-endian: format u8, then the lists, newest first, each
 
     epoch u32, offset i64, emitted_at i64, k u16, count u16, role u8, bytes of the version u8, version,
     count x u64
@@ -24,6 +24,9 @@ from stream_app.domain.history import UnknownFormat
 from stream_app.domain.messages import ModelRef, Role
 
 FORMAT = 1
+LISTS_MAX = 255
+"""Lists kept beside the newest, at most; a commit is asked for long before (`streaming.answering`)."""
+
 _HEAD = struct.Struct("<IqqHHBB")
 _POSITION = struct.Struct("<Iq")  # how _HEAD begins
 _ROLES: tuple[str, ...] = get_args(Role)
@@ -91,7 +94,7 @@ def position(record: bytes) -> tuple[int, int]:
 
 
 def judging(lists: tuple[GivenList, ...], epoch: int, offset: int) -> GivenList | None:
-    """The newest list whose trigger lies before the event at (epoch, offset)."""
+    """The newest list whose trigger lies before the event at (epoch, offset); `lists` are newest first."""
     at = epoch, offset
     for given in lists:
         if (given.epoch, given.offset) < at:
@@ -102,16 +105,18 @@ def judging(lists: tuple[GivenList, ...], epoch: int, offset: int) -> GivenList 
 def remember(
     lists: tuple[GivenList, ...], new: GivenList, *, committed: tuple[int, int]
 ) -> tuple[GivenList, ...]:
-    """The lists to keep once `new` is given; `committed` is the last committed (epoch, offset).
+    """The lists to keep once `new` is given; `lists` are those before its chunk, newest first.
 
-    A list at or below the newest one kept changes nothing: on a replay the first that was given stands.
+    `committed` is the last committed (epoch, offset). A replay can begin there or at the end of any later
+    chunk, so that the newest list below it and all above are needed. A list at or below the newest one kept
+    changes nothing: on a replay the first that was given stands.
     """
     if lists and new.position <= lists[0].position:
         return lists
-    for given in lists:
-        if given.position < committed:
-            return new, given
-    return (new, lists[-1]) if lists else (new,)
+    needed = 0
+    while needed < len(lists) and lists[needed].position >= committed:
+        needed += 1
+    return (new, *lists[: needed + 1][:LISTS_MAX])
 
 
 def write(lists: tuple[GivenList, ...]) -> bytes:

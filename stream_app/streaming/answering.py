@@ -17,10 +17,13 @@ from stream_app.domain.messages import EventPosition, ModelRef, Outcome, Recomme
 from stream_app.domain.outcomes import Skipped, judge, seen_before_replayed
 from stream_app.domain.ranking import Candidate, RankedList, knows, rank, rank_trending
 from stream_app.scoring.requests import Scored
-from stream_app.streaming.lane.store import BatchStore
+from stream_app.streaming.lane.store import ChunkStore
 from stream_app.streaming.touches import Touch
 
 TRENDING = ModelRef("trending", "fallback")
+
+LISTS_BEFORE_COMMIT = 16
+"""So many uncommitted lists of one user, and a commit is due: each is kept and logged until then."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class Answers:
     by_role: Counter[str] = field(default_factory=Counter)
     judged: Counter[tuple[str, bool]] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    commit_is_due: bool = False
 
 
 class Answering:
@@ -42,7 +46,7 @@ class Answering:
         self,
         *,
         source_topic: str,
-        lists: BatchStore,
+        lists: ChunkStore,
         epoch: int,
         k: int,
         positive: Collection[int],
@@ -70,22 +74,26 @@ class Answering:
         committed = (self._epoch, self._committed_offset(tp))
         ranked = iter(self._rank(living, scored))
         users = list({touch.user: None for touch in touches})
-        given = dict(zip(users, map(read, self._lists.get_many(tp.partition, users)), strict=True))
+        before = dict(zip(users, map(read, self._lists.get_many(tp.partition, users)), strict=True))
+        given = dict(before)
         for touch in touches:
-            self._judge(tp, touch, given[touch.user], answers, now_ms)
+            user = touch.user
+            self._judge(tp, touch, given[user], answers, now_ms)
             if touch.forgets:  # what was given since stays, where this is a replay
                 at = (self._epoch, touch.events[-1].offset)
-                given[touch.user] = tuple(one for one in given[touch.user] if one.position > at)
+                before[user] = given[user] = tuple(one for one in given[user] if one.position > at)
             if touch.after is None or not touch.is_answered:
                 continue
             ranking, model = next(ranked)
             epoch, offset = history.position(touch.after)
             new = GivenList(epoch, offset, now_ms, self._k, model, ranking.hashes)
-            given[touch.user] = remember(given[touch.user], new, committed=committed)
+            # Beside what there was before the chunk: a replay never begins in the midst of one.
+            given[user] = remember(before[user], new, committed=committed)
             message = self._recommendation(tp, touch, offset, ranking, model, now_ms)
-            answers.recommendations.append((touch.user, message))
+            answers.recommendations.append((user, message))
             answers.by_role[model.role] += 1
         answers.lists = {user: write(kept) if kept else None for user, kept in given.items()}
+        answers.commit_is_due = any(len(kept) > LISTS_BEFORE_COMMIT for kept in given.values())
         self._lists.put_many(tp.partition, answers.lists)
         return answers
 

@@ -60,7 +60,18 @@ class Fence:
 
     def owns(self, generation: int) -> bool:
         """Whether a chunk of this generation is still ours beyond doubt."""
-        return self.fresh and generation == self._current_generation()
+        return self.fresh and self.is_current(generation)
+
+    def is_current(self, generation: int) -> bool:
+        """Whether the group has had no other generation since, as far as we were told."""
+        return generation == self._current_generation()
+
+    async def until_passed(self, generation: int) -> None:
+        """Return when the generation is over or about to be; TimeoutError where it stays for two sessions."""
+        async with asyncio.timeout(4 * self._fresh_s):
+            # A revocation waits for the chunks in flight: the next generation comes after them.
+            while self.is_current(generation) and not self._closing:
+                await asyncio.sleep(0.02)
 
     async def enter(self, generation: int) -> None:
         """Return when a chunk of this generation may be sent; wait while the broker is out of reach.
@@ -70,10 +81,10 @@ class Fence:
         while not self.fresh:
             if self._closing:
                 raise Superseded("the partitions are revoked, and no heartbeat came through")
-            if generation != self._current_generation():
+            if not self.is_current(generation):
                 break
             await asyncio.sleep(0.02)
-        if generation != self._current_generation():
+        if not self.is_current(generation):
             raise Superseded("the group has another generation")
 
 

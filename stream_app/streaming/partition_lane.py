@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from faust.types import TP
@@ -53,6 +53,10 @@ class Steps(Protocol):
 
     def apply(self, tp: TP, records: Sequence[Any]) -> Any:
         """Steps 1 and 2, at once: afterwards the local state holds the chunk."""
+        ...
+
+    async def take_over(self, partitions: Collection[TP]) -> None:
+        """Partitions are ours from now on; their state has not been read yet."""
         ...
 
     def forget_ownership(self) -> None:

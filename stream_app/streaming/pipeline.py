@@ -10,14 +10,14 @@
 6. acknowledge the source offsets, strictly in order; only they are committed (`partition_lane`)
 
 A failure before 6 replays the chunk: the same histories, and lists for the same users under positions that
-are the same or newer.
+are the same or newer. With exactly-once delivery 3 to 6 are one transaction, and state is stored after it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -29,9 +29,10 @@ from stream_app.domain.trending import PartitionClock, Trending
 from stream_app.scoring.requests import Scored
 from stream_app.streaming.answering import Answering, Answers
 from stream_app.streaming.dead_letters import DeadLetter, dead_letter
-from stream_app.streaming.fencing import Fence, Rewrites, Superseded
+from stream_app.streaming.delivery import Delivery
+from stream_app.streaming.fencing import Fence, Rewrites
 from stream_app.streaming.lane.producer import BatchSender
-from stream_app.streaming.lane.store import BatchStore
+from stream_app.streaming.lane.store import ChunkStore
 from stream_app.streaming.metrics import BadShare, Metrics
 from stream_app.streaming.partition_lane import Turn
 from stream_app.streaming.topics import TopicNames
@@ -52,15 +53,16 @@ class Work:
     touches: Sequence[Touch]
     histories: dict[bytes, bytes | None]
     dead_letters: Sequence[DeadLetter]
+    next_offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
     """The two changelogged tables: their stores and the topics that log them."""
 
-    history: BatchStore
+    history: ChunkStore
     history_changelog: str
-    lists: BatchStore
+    lists: ChunkStore
     lists_changelog: str
 
 
@@ -74,10 +76,12 @@ class Pipeline:
         tables: Tables,
         window: Window,
         emission: Emission,
+        delivery: Delivery,
         sender: BatchSender,
         fence: Fence,
         rewrite_span_s: float,
         on_failure: Callable[[BaseException], None],
+        commit_soon: Callable[[], None],
         score: Score,
         answering: Answering,
         trending: Trending,
@@ -90,9 +94,11 @@ class Pipeline:
         self._tables = tables
         self._window = window
         self._emission = emission
+        self._delivery = delivery
         self._sender = sender
         self._fence = fence
         self._rewrites = Rewrites(self.rewrite, fence=fence, span_s=rewrite_span_s, on_failure=on_failure)
+        self._commit_soon = commit_soon
         self._score = score
         self._answering = answering
         self._trending = trending
@@ -126,50 +132,60 @@ class Pipeline:
             self._tables.history.put_many(tp.partition, histories)
         self._trending.count(events, clock, self._popular)
         self._metrics.events.inc(len(events))
-        return Work(tp, begun, touches, histories, dead_letters)
+        return Work(tp, begun, touches, histories, dead_letters, records[-1].offset + 1)
 
     async def deliver(self, work: Work, *, to_log: Turn, to_answer: Turn, generation: int) -> None:
         """Steps 3 to 5. Raises Superseded."""
-        partition = work.tp.partition
-        tables, send = self._tables, self._sender.send
+        partition, tables = work.tp.partition, self._tables
         living = [touch for touch in work.touches if touch.is_answered]
         scoring = asyncio.ensure_future(
             self._score(
                 [touch.after or b"" for touch in living], [touch.events[-1].timestamp_ms for touch in living]
             )
         )
-        # 3. the histories' changelog, in the chunk's turn: never an older record of a user after a newer one
         try:
+            # 3. the histories' changelog, in the chunk's turn: never an older record of a user after a newer
             await to_log.wait()
             await self._fence.enter(generation)
-        except Superseded:
-            scoring.cancel()
-            raise
-        logged = await send(tables.history_changelog, partition, work.histories.items())
+            async with self._delivery.chunk(work.tp, generation=generation) as outbox:
+                logged = await outbox.send(tables.history_changelog, partition, work.histories.items())
+                if not self._delivery.atomic:
+                    to_log.over()
+                    self._rewrites.note(partition, tuple(work.histories), generation=generation)
+                # 4. score, and answer in turn
+                scored = await scoring
+                await to_answer.wait()
+                await self._fence.enter(generation)
+                answers = self._answering.answer(work.tp, work.touches, living, scored)
+                listed = await outbox.send(tables.lists_changelog, partition, answers.lists.items())
+                await outbox.send(self._topics.recommendations, partition, answers.recommendations)
+                await outbox.send(self._topics.outcomes, partition, answers.outcomes)
+                for letter in work.dead_letters:
+                    await outbox.send_one(self._topics.dead_letters, **letter._asdict())
+                if not self._delivery.atomic:
+                    to_answer.over()
+                # 5. await the acknowledgements
+                stands = await outbox.settle(work.next_offset)
+        finally:
+            scoring.cancel()  # where it is left before its time
+        if stands:
+            _settle(tables.history, TP(tables.history_changelog, partition), work.histories, logged)
+            _settle(tables.lists, TP(tables.lists_changelog, partition), answers.lists, listed)
         to_log.over()
-        self._rewrites.note(partition, tuple(work.histories), generation=generation)
-        # 4. score, and answer in turn
-        scored = await scoring
-        await to_answer.wait()
-        await self._fence.enter(generation)
-        answers = self._answering.answer(work.tp, work.touches, living, scored)
-        listed = await send(tables.lists_changelog, partition, answers.lists.items())
-        sent = await send(self._topics.recommendations, partition, answers.recommendations)
-        sent += await send(self._topics.outcomes, partition, answers.outcomes)
-        for letter in work.dead_letters:
-            sent.append(await self._sender.send_one(self._topics.dead_letters, **letter._asdict()))
         to_answer.over()
-        # 5. await the acknowledgements
-        await asyncio.gather(*logged, *listed, *sent)
-        # Where a successor may have written in between, our newest record does not mean that we have theirs.
-        if self._fence.owns(generation):
-            self._persist(tables.history, tables.history_changelog, partition, logged)
-            self._persist(tables.lists, tables.lists_changelog, partition, listed)
+        if answers.commit_is_due:
+            self._commit_soon()
         self._count(work, answers)
+
+    async def take_over(self, partitions: Collection[TP]) -> None:
+        """Partitions of the source are ours from now on, and nothing was read of their state yet."""
+        await self._delivery.take_over(partitions)
 
     def forget_ownership(self) -> None:
         """All partitions were revoked."""
         self._rewrites.forget()
+        self._tables.history.forget()
+        self._tables.lists.forget()
 
     async def rewrite(self, partition: int, users: Sequence[bytes]) -> None:
         """Write what is stored of the users to the changelogs once more (see `fencing`)."""
@@ -206,13 +222,6 @@ class Pipeline:
             clock = self._clocks[partition] = PartitionClock()
         return clock
 
-    def _persist(
-        self, store: BatchStore, changelog: str, partition: int, acknowledged: Sequence[asyncio.Future[Any]]
-    ) -> None:
-        # Written after the state that it covers; a later recovery reads the changelog from there.
-        if acknowledged and store.holds(partition):
-            store.set_persisted_offset(TP(changelog, partition), acknowledged[-1].result().offset)
-
     def _count(self, work: Work, answers: Answers) -> None:
         metrics = self._metrics
         for role, count in answers.by_role.items():
@@ -227,8 +236,18 @@ class Pipeline:
         metrics.chunk_seconds.observe(time.monotonic() - work.begun)
 
 
+def _settle(
+    store: ChunkStore,
+    changelog: TP,
+    values: Mapping[bytes, bytes | None],
+    acknowledged: Sequence[asyncio.Future[Any]],
+) -> None:
+    if acknowledged and store.holds(changelog.partition):
+        store.settle(changelog, values, acknowledged[-1].result().offset)
+
+
 def _stored(
-    store: BatchStore, partition: int, users: Sequence[bytes]
+    store: ChunkStore, partition: int, users: Sequence[bytes]
 ) -> Iterator[tuple[bytes, bytes | None]]:
     if store.holds(partition):
         yield from zip(users, store.get_many(partition, users), strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from faust.types import TP
@@ -48,6 +48,9 @@ class SourceLane:
                 on_room=self._room.set,
             )
         lane.take(records, generation=generation)
+
+    async def take_over(self, partitions: Collection[TP]) -> None:
+        await self._steps.take_over(partitions)
 
     async def wait_for_room(self, *, timeout_s: float) -> None:
         self._room.clear()

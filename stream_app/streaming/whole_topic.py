@@ -16,8 +16,13 @@ _POLL_MS = 200
 
 def open_reader(kafka: Mapping[str, Any]) -> AIOKafkaConsumer:
     """A consumer that belongs to no group; start and stop it around `read_whole`."""
-    # "earliest": a topic made anew starts below our position.
-    return AIOKafkaConsumer(**kafka, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+    return AIOKafkaConsumer(
+        **kafka,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # a topic made anew starts below our position
+        isolation_level="read_committed",  # what an exactly-once worker gave up was never said
+    )
 
 
 async def read_whole(

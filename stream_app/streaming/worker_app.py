@@ -71,6 +71,13 @@ class WorkerApp(faust.App):
     def committed_offset(self, tp: TP) -> int:
         return self._lane_consumer.committed_offset(tp)
 
+    def note_committed(self, tp: TP, next_offset: int) -> None:
+        self._lane_consumer.note_committed(tp, next_offset)
+
+    def commit_soon(self) -> None:
+        self._lane_consumer.commit_soon()
+
+    @property
     def lane_producer(self) -> LaneProducer:
         producer = self.producer
         assert isinstance(producer, LaneProducer)

@@ -11,6 +11,8 @@ Holes of Faust that this file closes (each has a test, see ARCHITECTURE.md):
 4. Records that were fetched under one generation must not be handled under the next. The generation is noted
    before the fetch, compared after it, and the position goes back to the committed offsets where they differ.
 5. What was acknowledged since the last commit is forgotten at a revocation. It is committed first.
+6. A recovery ends at its last record, and where a transaction's marker is the last of a changelog there is no
+   such record. The fetch position tells.
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ from faust.types import TP
 
 from stream_app.streaming.fencing import Fence
 from stream_app.streaming.lane.protocol import Lane
-from stream_app.streaming.lane.recovery import apply_changelog_records
+from stream_app.streaming.lane.recovery import apply_changelog_records, note_positions, unfinished
 from stream_app.streaming.lane.thread import LaneConsumerThread
 
 DRAIN_TIMEOUT_S = 30.0
 _FETCH_TIMEOUT_S = 1.0
+_RECOVERY_FETCH_TIMEOUT_S = 0.05
+"""A recovery may be over without another record: look soon."""
 
 
 class LaneConsumer(driver.Consumer):
@@ -38,6 +42,8 @@ class LaneConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._next_offsets: dict[TP, int] = {}
+        self._taken_over = -1  # the generation
+        self._committing: asyncio.Task[Any] | None = None
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> LaneConsumerThread:
@@ -64,6 +70,15 @@ class LaneConsumer(driver.Consumer):
     def committed_offset(self, tp: TP) -> int:
         """The source offset that was last committed, 0 where none was."""
         return self._committed_offset[tp] or 0
+
+    def note_committed(self, tp: TP, next_offset: int) -> None:
+        """Say that the offset was committed otherwise, in a transaction."""
+        self._committed_offset[tp] = next_offset
+
+    def commit_soon(self) -> None:
+        """Commit what is acknowledged now, unless a commit is under way already."""
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self.commit(), name="a commit that is due")
 
     def _new_offset(self, tp: TP) -> int | None:
         if tp.topic == self.lane.topic:
@@ -99,6 +114,10 @@ class LaneConsumer(driver.Consumer):
         # The first thing that a recovery asks for: the last one's end must not end this one.
         tables: Any = self.app.tables
         tables.recovery.signal_recovery_end.clear()
+        if self._taken_over != self.app.consumer_generation_id:
+            self._taken_over = self.app.consumer_generation_id
+            # Before the end of a changelog is asked for: an open transaction of the last owner would hide it.
+            await self.lane.take_over([tp for tp in self.assignment() if tp.topic == self.lane.topic])
         return await super().highwaters(*partitions)
 
     # -- delivery
@@ -126,25 +145,31 @@ class LaneConsumer(driver.Consumer):
         if not open_:
             await (lane.wait_for_room(timeout_s=0.05) if active else asyncio.sleep(0.05))
             return
-        records = await self._thread.getmany(open_, _FETCH_TIMEOUT_S)  # type: ignore[arg-type]
-        if not records or self.should_stop:
-            await asyncio.sleep(0)
+        tables: Any = self.app.tables
+        recovering = unfinished(tables)
+        timeout_s = _RECOVERY_FETCH_TIMEOUT_S if recovering else _FETCH_TIMEOUT_S
+        records = await self._thread.getmany(open_, timeout_s)  # type: ignore[arg-type]
+        if self.should_stop:
             return
         if not self.flow_active or generation != self.app.consumer_generation_id:
-            await self._rewind()
+            if records:
+                await self._rewind()
             return
-        changelogs = self.app.tables.changelog_topics
+        changelogs = tables.changelog_topics
         for tp, batch in records.items():
             if tp.topic == lane.topic:
                 lane.take(TP(tp.topic, tp.partition), batch, generation=generation)
             elif tp.topic in changelogs:
-                apply_changelog_records(self.app.tables, TP(tp.topic, tp.partition), batch)
+                apply_changelog_records(tables, TP(tp.topic, tp.partition), batch)
                 self._read_offset[tp] = batch[-1].offset
             else:
                 for record in batch:
                     await self.callback(self._to_message(tp, record))
                     self._read_offset[tp] = record.offset
             await asyncio.sleep(0)
+        if recovering:
+            note_positions(tables, await self._thread.positions(recovering))
+        await asyncio.sleep(0)
 
     async def _rewind(self) -> None:
         try:

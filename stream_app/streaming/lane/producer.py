@@ -7,7 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from faust.transport.drivers import aiokafka as driver
+
+TRANSACTION_TIMEOUT_MS = 120_000
+"""When the broker aborts a transaction that nobody ends; a broker may be gone for a minute meanwhile."""
 
 Headers = list[tuple[str, bytes]]
 OutgoingRecord = tuple[bytes | None, bytes | None, Headers]
@@ -24,12 +28,28 @@ class LaneProducer(driver.Producer):
         idempotent = not getattr(self.app, "broker_is_tansu", False)
         return {**super()._settings_extra(), "acks": "all", "enable_idempotence": idempotent}
 
+    def client(self) -> AIOKafkaProducer:
+        """The producer that all partitions share. Raises where Faust has not started it."""
+        client: AIOKafkaProducer = self._ensure_producer()
+        return client
+
+    def new_transactional_client(self, transactional_id: str) -> AIOKafkaProducer:
+        """A producer with the same settings for transactions under an id of its own; not started."""
+        settings = {**self._settings_default(), **self._settings_auth(), **self._settings_extra()}
+        return AIOKafkaProducer(
+            **settings,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            # The first record of a transaction is answered "not yet" as a rule; the default waits for 100 ms.
+            retry_backoff_ms=5,
+        )
+
 
 class BatchSender:
     """Sends record lists to partitions through aiokafka's batch interface."""
 
-    def __init__(self, producer: Callable[[], LaneProducer]) -> None:
-        self._producer = producer  # asked for at each send: Faust makes it when it starts
+    def __init__(self, client: Callable[[], AIOKafkaProducer]) -> None:
+        self._client = client  # asked for at each send: Faust makes it when it starts
         # aiokafka can reorder batches of one partition that two tasks send at the same time.
         self._locks: dict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -40,7 +60,7 @@ class BatchSender:
 
         Raises RecordTooLarge where a record alone exceeds the largest batch.
         """
-        client = self._producer()._ensure_producer()
+        client = self._client()
         futures = []
         async with self._locks[topic, partition]:
             batch = client.create_batch()
@@ -62,7 +82,5 @@ class BatchSender:
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Headers
     ) -> asyncio.Future[Any]:
         """Send one record with headers, to the partition that its key hashes to."""
-        future: asyncio.Future[Any] = (
-            await self._producer()._ensure_producer().send(topic, value, key=key, headers=headers)
-        )
+        future: asyncio.Future[Any] = await self._client().send(topic, value, key=key, headers=headers)
         return future

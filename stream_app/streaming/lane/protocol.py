@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from faust.types import TP
@@ -19,6 +19,10 @@ class Lane(Protocol):
 
     def take(self, tp: TP, records: Sequence[Any], *, generation: int) -> None:
         """Take aiokafka ConsumerRecords of a partition, in order, fetched under a consumer generation."""
+        ...
+
+    async def take_over(self, partitions: Collection[TP]) -> None:
+        """These partitions of the source were assigned; nothing was read of their state yet."""
         ...
 
     async def wait_for_room(self, *, timeout_s: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import rocksdict
 from faust.stores import rocksdb
@@ -31,6 +31,22 @@ _POSITIONS_HELD = 500_000
 
 def _nowhere(value: bytes) -> Position:
     return 0, 0  # a table without positions: the last record stays
+
+
+class ChunkStore(Protocol):
+    """What the steps of a chunk need of a table's store."""
+
+    def holds(self, partition: int) -> bool: ...
+
+    def get_many(self, partition: int, keys: Sequence[bytes]) -> list[bytes | None]: ...
+
+    def put_many(self, partition: int, values: Mapping[bytes, bytes | None]) -> None: ...
+
+    def partition_items(self, partition: int) -> Iterable[tuple[bytes, bytes]]: ...
+
+    def settle(self, tp: TP, values: Mapping[bytes, bytes | None], offset: int) -> None: ...
+
+    def forget(self) -> None: ...
 
 
 class BatchStore(rocksdb.Store):
@@ -65,8 +81,10 @@ class BatchStore(rocksdb.Store):
         values: list[bytes | None] = self._db_for_partition(partition).get(list(keys))
         return values
 
-    def put_many(self, partition: int, values: Mapping[bytes, bytes | None]) -> None:
-        """Write the values as one batch; None deletes."""
+    def put_many(
+        self, partition: int, values: Mapping[bytes, bytes | None], *, changelog_offset: int | None = None
+    ) -> None:
+        """Write the values as one batch, and the changelog offset that they reach if given; None deletes."""
         database = self._db_for_partition(partition)
         self._recovered.pop(partition, None)  # after the opening, which may have begun it
         batch = WriteBatch(raw_mode=True)
@@ -75,7 +93,17 @@ class BatchStore(rocksdb.Store):
                 batch.delete(key)
             else:
                 batch.put(key, value)
+        if changelog_offset is not None:
+            batch.put(self.offset_key, str(changelog_offset).encode())
         database.write(batch)
+
+    def settle(self, tp: TP, values: Mapping[bytes, bytes | None], offset: int) -> None:
+        """The changelog `tp` has the values, which are stored already, up to `offset`."""
+        # Written after the state that it covers; a later recovery reads the changelog from there.
+        self.set_persisted_offset(tp, offset)
+
+    def forget(self) -> None:
+        """All partitions were revoked: nothing is kept outside of the databases."""
 
     def partition_items(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """Every key and value of a partition, in the order of the keys."""

@@ -21,6 +21,8 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         on_tansu = getattr(self.app, "broker_is_tansu", False)
         consumer._fetch_max_wait_ms = tansu.FETCH_MAX_WAIT_MS if on_tansu else FETCH_MAX_WAIT_MS
+        if not on_tansu:  # which has no transactions
+            consumer._isolation_level = "read_committed"
         return consumer
 
     async def on_start(self) -> None:
@@ -48,6 +50,21 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         if getattr(self.app, "broker_is_tansu", False):
             return await tansu.true_end_offsets(ends, bootstrap_servers=tansu_servers(self.transport))
         return ends
+
+    async def positions(self, partitions: frozenset[TP]) -> dict[TP, int]:
+        """Which offset would be read next of each partition, where that is known."""
+        positions: dict[TP, int] = await self.call_thread(self._positions, partitions)
+        return positions
+
+    async def _positions(self, partitions: frozenset[TP]) -> dict[TP, int]:
+        consumer = self._ensure_consumer()
+        state_of = consumer._subscription.subscription.assignment.state_value
+        states = {tp: state_of(tp) for tp in consumer.assignment() if (tp.topic, tp.partition) in partitions}
+        return {
+            TP(tp.topic, tp.partition): state.position
+            for tp, state in states.items()
+            if state is not None and state.has_valid_position
+        }
 
     async def rewind(self, partitions: frozenset[TP]) -> None:
         """Go back to the committed offsets, and to the beginning where nothing was ever committed.

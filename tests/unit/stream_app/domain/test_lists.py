@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stream_app.domain import lists as lists_of_users
 from stream_app.domain.history import UnknownFormat
-from stream_app.domain.lists import GivenList, judging, read, remember, write
+from stream_app.domain.lists import LISTS_MAX, GivenList, judging, read, remember, write
 from stream_app.domain.messages import Role
 from tests.unit.stream_app.domain.samples import NOW_MS, given_list
 
@@ -133,18 +133,25 @@ def test_the_first_list_is_remembered_alone() -> None:
     assert remember((), at(3), committed=(0, 0)) == (at(3),)
 
 
-def test_with_the_newest_committed_it_becomes_the_older_one() -> None:
+def test_with_the_newest_committed_it_becomes_the_only_older_one() -> None:
     assert remember((at(5), at(2)), at(9), committed=(0, 6)) == (at(9), at(5))
 
 
 def test_a_list_at_the_committed_offset_is_not_below_it() -> None:
     # The event at the committed offset is the first to be replayed: its own list cannot judge it.
-    assert remember((at(5), at(2)), at(9), committed=(0, 5)) == (at(9), at(2))
+    assert remember((at(5), at(2)), at(9), committed=(0, 5)) == (at(9), at(5), at(2))
 
 
-def test_while_nothing_is_committed_the_oldest_list_is_kept() -> None:
-    assert remember((at(5), at(2)), at(9), committed=(0, 0)) == (at(9), at(2))
-    assert remember((at(5),), at(9), committed=(0, 0)) == (at(9), at(5))
+def test_until_a_commit_every_list_is_kept() -> None:
+    assert remember((at(5), at(2)), at(9), committed=(0, 0)) == (at(9), at(5), at(2))
+    assert remember((at(7), at(5), at(3), at(2)), at(9), committed=(0, 4)) == (at(9), at(7), at(5), at(3))
+
+
+def test_without_commits_the_oldest_are_given_up_at_last() -> None:
+    lists: tuple[GivenList, ...] = ()
+    for offset in range(2 * LISTS_MAX):
+        lists = remember(lists, at(offset), committed=(0, 0))
+    assert [given.offset for given in lists] == list(range(2 * LISTS_MAX - 1, LISTS_MAX - 2, -1))
 
 
 @pytest.mark.parametrize("position", [(0, 5), (0, 4), (0, 9)])
@@ -164,22 +171,24 @@ STEPS = st.lists(st.tuples(st.integers(-2, 3), st.integers(0, 3)), max_size=25)
 """Each: how far the next list's trigger is from the newest one's, and how far the commit moves up to it."""
 
 
-@given(steps=STEPS)
-def test_the_list_before_the_first_event_of_a_replay_is_never_dropped(steps: list[tuple[int, int]]) -> None:
+@given(steps=STEPS, replayed_from=st.integers(0, 100))
+def test_wherever_a_replay_begins_its_events_find_the_lists_that_they_had(
+    steps: list[tuple[int, int]], replayed_from: int
+) -> None:
     lists: tuple[GivenList, ...] = ()
+    ever: dict[int, GivenList] = {}
     offset, committed = 0, 0
     for ahead, commits in steps:
-        newest = offset
-        could_judge = judging(lists, 0, committed)
-        before, lists = lists, remember(lists, at(max(offset + ahead, 0)), committed=(0, committed))
-        assert 1 <= len(lists) <= 2
+        new = at(max(offset + ahead, 0))
+        lists = remember(lists, new, committed=(0, committed))
+        ever[lists[0].offset] = lists[0]
+        assert lists[0].offset >= offset
         offset = lists[0].offset
-        assert offset >= newest
-        assert len(lists) == 1 or lists[1].position < lists[0].position
-        assert set(lists) <= {*before, at(offset)}
-        if could_judge is not None:
-            assert judging(lists, 0, committed) == could_judge
         committed = min(committed + commits, offset)
+    begin = min(max(replayed_from, committed), offset)
+    newest_first = tuple(ever[at_offset] for at_offset in sorted(ever, reverse=True))
+    for event in range(begin, offset + 1):
+        assert judging(lists, 0, event) == judging(newest_first, 0, event)
 
 
 def test_the_position_of_a_record_is_that_of_its_newest_list() -> None:

@@ -7,7 +7,7 @@ consumer, its app and Faust's own bookkeeping are real. tests/chaos shows the sa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,7 @@ class ScriptedThread:
         self.commits: list[dict[TP, int]] = []
         self.commit_lasts: asyncio.Event | None = None
         self.assigned = {SOURCE, OTHER}
+        self.at: dict[TP, int] = {}
 
     async def fetched(self, partitions: Any, **_: Any) -> dict[TP, list[Any]]:
         self.asked.append(partitions)
@@ -43,6 +44,9 @@ class ScriptedThread:
 
     async def getmany(self, partitions: Any, timeout: float) -> dict[TP, list[Any]]:
         return await self.fetched(partitions)
+
+    async def positions(self, partitions: frozenset[TP]) -> dict[TP, int]:
+        return {tp: self.at[tp] for tp in partitions}
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
         self.meanwhile()
@@ -73,12 +77,16 @@ class ScriptedLane:
         self.taken: list[tuple[TP, list[int], int]] = []
         self.when_drained: Callable[[], None] = lambda: None
         self.full: set[TP] = set()
+        self.taken_over: list[list[TP]] = []
 
     def accepts(self, tp: TP) -> bool:
         return tp not in self.full
 
     def take(self, tp: TP, records: Sequence[Any], *, generation: int) -> None:
         self.taken.append((tp, [record.offset for record in records], generation))
+
+    async def take_over(self, partitions: Collection[TP]) -> None:
+        self.taken_over.append(sorted(partitions))
 
     async def wait_for_room(self, *, timeout_s: float) -> None:
         await asyncio.sleep(0)
@@ -169,6 +177,34 @@ async def test_hole_2_a_recovery_begins_with_its_end_unsaid(app: WorkerApp, cons
     thread_of(consumer).meanwhile = lambda: seen.append(ended.is_set())
     await consumer.highwaters(TP("changelog", 0))
     assert seen == [False]
+
+
+async def test_partitions_are_taken_over_once_a_generation_and_before_ends_are_asked_for(
+    app: WorkerApp, consumer: LaneConsumer
+) -> None:
+    before_ends: list[int] = []
+    thread_of(consumer).meanwhile = lambda: before_ends.append(len(lane_of(consumer).taken_over))
+    for _ in range(2):  # of the actives, of the standbys
+        await consumer.highwaters(TP("changelog", 0))
+    app.consumer_generation_id = GENERATION + 1
+    await consumer.highwaters(TP("changelog", 0))
+    assert lane_of(consumer).taken_over == [[SOURCE, OTHER]] * 2
+    assert before_ends == [1, 1, 2]
+
+
+async def test_hole_6_a_recovery_ends_at_a_marker_that_nobody_hands_out(
+    app: WorkerApp, consumer: LaneConsumer
+) -> None:
+    changelog, recovery = TP("changelog", 0), app.tables.recovery
+    recovery.active_tps.add(changelog)
+    recovery.active_highwaters[changelog], recovery.active_offsets[changelog] = 8, 6
+    recovery.in_recovery = app.in_recovery = True
+    thread_of(consumer).at[changelog] = 7
+    await consumer._deliver_next()
+    assert recovery.in_recovery
+    thread_of(consumer).at[changelog] = 9  # what lay between is a transaction's end
+    await consumer._deliver_next()
+    assert not recovery.in_recovery and recovery.signal_recovery_end.is_set()
 
 
 async def test_hole_3_only_what_the_lane_says_is_committed(consumer: LaneConsumer) -> None:

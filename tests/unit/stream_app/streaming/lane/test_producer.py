@@ -40,9 +40,6 @@ class Client:
         self.accepted.append(batch.values)
         return asyncio.get_running_loop().create_future()
 
-    def _ensure_producer(self) -> Client:
-        return self
-
 
 def pairs(letter: bytes, count: int) -> list[tuple[bytes | None, bytes | None]]:
     return [(b"k", letter * 40) for _ in range(count)]
