@@ -9,7 +9,9 @@ Holes of Faust that this file closes (each has a test, see ARCHITECTURE.md):
    watermarks.
 3. The offset to commit is guessed from a list of acked messages and can pass one in flight. The lane says it.
 4. Records that were fetched under one generation must not be handled under the next. The generation is noted
-   before the fetch, compared after it, and the position goes back to the committed offsets where they differ.
+   before the fetch, compared before each list is handed over, and the position goes back to the committed
+   offsets where they differ. A list that came after the lane was drained would be a chunk beside those that
+   are still in flight, and acknowledged before them.
 5. What was acknowledged since the last commit is forgotten at a revocation. It is committed first.
 6. A recovery ends at its last record, and where a transaction's marker is the last of a changelog there is no
    such record. The fetch position tells.
@@ -151,12 +153,11 @@ class LaneConsumer(driver.Consumer):
         records = await self._thread.getmany(open_, timeout_s)  # type: ignore[arg-type]
         if self.should_stop:
             return
-        if not self.flow_active or generation != self.app.consumer_generation_id:
-            if records:
-                await self._rewind()
-            return
         changelogs = tables.changelog_topics
         for tp, batch in records.items():
+            if self._is_over(generation):  # looked at anew after every pause
+                await self._rewind()
+                return
             if tp.topic == lane.topic:
                 lane.take(TP(tp.topic, tp.partition), batch, generation=generation)
             elif tp.topic in changelogs:
@@ -167,9 +168,15 @@ class LaneConsumer(driver.Consumer):
                     await self.callback(self._to_message(tp, record))
                     self._read_offset[tp] = record.offset
             await asyncio.sleep(0)
-        if recovering:
-            note_positions(tables, await self._thread.positions(recovering))
+        if recovering and not self._is_over(generation):
+            positions = await self._thread.positions(recovering)
+            if not self._is_over(generation):
+                note_positions(tables, positions)
         await asyncio.sleep(0)
+
+    def _is_over(self, generation: int) -> bool:
+        """Whether what was fetched under the generation must not be handled any more."""
+        return not self.flow_active or generation != self.app.consumer_generation_id
 
     async def _rewind(self) -> None:
         try:

@@ -35,12 +35,13 @@ class ScriptedThread:
         self.commit_lasts: asyncio.Event | None = None
         self.assigned = {SOURCE, OTHER}
         self.at: dict[TP, int] = {}
+        self.brings = {SOURCE}
 
     async def fetched(self, partitions: Any, **_: Any) -> dict[TP, list[Any]]:
         self.asked.append(partitions)
         self.meanwhile()
         await asyncio.sleep(0)
-        return {SOURCE: [SimpleNamespace(offset=5)]}
+        return {tp: [SimpleNamespace(offset=5)] for tp in sorted(self.brings)}
 
     async def getmany(self, partitions: Any, timeout: float) -> dict[TP, list[Any]]:
         return await self.fetched(partitions)
@@ -248,6 +249,20 @@ async def test_hole_4_what_was_fetched_while_the_flow_was_stopped_is_not_handled
     thread_of(consumer).meanwhile = consumer.stop_flow
     await consumer._deliver_next()
     assert lane_of(consumer).taken == []
+    assert thread_of(consumer).rewound == [{SOURCE, OTHER}]
+
+
+async def test_hole_4_a_revocation_between_two_lists_of_one_fetch_keeps_the_second_back(
+    consumer: LaneConsumer,
+) -> None:
+    """It would be a chunk beside those that the revocation waits for, and acknowledged before them."""
+    thread_of(consumer).brings = {SOURCE, OTHER}
+    delivery = asyncio.create_task(consumer._deliver_next())
+    while not lane_of(consumer).taken:
+        await asyncio.sleep(0)
+    consumer.stop_flow()
+    await delivery
+    assert lane_of(consumer).taken == [(SOURCE, [5], GENERATION)]
     assert thread_of(consumer).rewound == [{SOURCE, OTHER}]
 
 
