@@ -33,6 +33,7 @@ from stream_app.streaming.metrics import BadShare, Metrics
 from stream_app.streaming.model_watcher import ModelWatcher
 from stream_app.streaming.pipeline import Pipeline, Tables
 from stream_app.streaming.source_lane import SourceLane
+from stream_app.streaming.sources import SourceChanged, Sources
 from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, check_topics, create_topics
 from stream_app.streaming.topics import TopicNames, plan
 from stream_app.streaming.touches import Window
@@ -73,6 +74,7 @@ def compose(settings: Settings) -> WorkerApp:
     metrics, bad_share = Metrics(), BadShare()
     worker = _Worker(settings, names, app, tables, metrics, bad_share)
     app.prepare, app.finish = worker.prepare, worker.finish
+    app.on_rebalance_complete.connect(worker.check_sources, weak=False)
     add_pages(app, readiness=worker.missing, registry=metrics.registry)
     return app
 
@@ -140,6 +142,17 @@ class _Worker:
         self._app.lane = self._lane = lane = self._compose_lane()
         self._metrics.in_flight.set_function(lambda: lane.in_flight)
         self._start_watchdog(lane)
+
+    async def check_sources(self, *_: object, **__: object) -> None:
+        """When a recovery has ended, and before anything is read: is it still the same source?"""
+        try:
+            await self._app.check_sources()
+        except (SourceChanged, KafkaError) as error:
+            end_process(" ".join(str(error).split()))
+        except Exception as error:
+            # Faust's recovery would end in silence, and the worker wait for ever.
+            log.exception("the sources could not be checked")
+            end_process(f"the sources could not be checked ({type(error).__name__}: {error})")
 
     async def finish(self) -> None:
         """Let go of what Faust does not know of."""
@@ -220,11 +233,16 @@ class _Worker:
                 history_store, histories.changelog_topic_name, list_store, given.changelog_topic_name
             ),
             window=Window(
-                epoch=settings.source_epoch,
                 limit=settings.history_limit,
                 max_age_ms=_ms(timedelta(days=settings.history_days)),
             ),
             emission=settings.emit,
+            sources=Sources(
+                kafka=self._kafka,
+                topic=self._names.events,
+                epoch=settings.source_epoch,
+                accept_new=settings.new_source_epoch,
+            ),
             delivery=delivery,
             sender=sender,
             fence=app.fence,
@@ -239,7 +257,6 @@ class _Worker:
                 positive=positive,
                 candidates=functools.partial(trending.candidates, self._items.available),
                 committed_offset=app.committed_offset,
-                epoch=settings.source_epoch,
             ),
             trending=trending,
             popular_types=positive,

@@ -91,7 +91,10 @@ class Settings(BaseSettings):
         description="exactly-once: each chunk is one transaction; Apache Kafka only, some 20 ms later",
     )
     source_epoch: int = Field(
-        0, ge=0, lt=2**32, description="raise it by one when the events topic was made anew"
+        0, ge=0, lt=2**32, description="the least that a partition of events has; a later one is remembered"
+    )
+    new_source_epoch: bool = Field(
+        False, description="accept an events topic that was made anew or truncated; for one start"
     )
     standby_replicas: int = Field(
         0, ge=0, le=10, description="warm copies of each partition on other workers"

@@ -11,6 +11,7 @@ import xxhash
 
 from models.bundle.signature import EVENT_TYPES
 from stream_app.domain import history
+from stream_app.domain.source import SOURCE_KEY
 from tests.event_stream import read_topic
 from tests.worker_process import WorkerProcess
 
@@ -74,6 +75,8 @@ async def find_everything(worker: WorkerProcess, *, by_position: bool = False) -
 
     histories: dict[PartitionAndUser, bytes] = {}
     for record in await read(names.history_changelog):
+        if record.key == SOURCE_KEY:
+            continue
         place = record.partition, record.key
         if record.value is None:
             histories.pop(place, None)

@@ -47,7 +47,6 @@ class Answering:
         *,
         source_topic: str,
         lists: ChunkStore,
-        epoch: int,
         k: int,
         positive: Collection[int],
         candidates: Callable[[], Sequence[Candidate]],
@@ -56,7 +55,6 @@ class Answering:
     ) -> None:
         self._topic = source_topic
         self._lists = lists
-        self._epoch = epoch
         self._k = k
         self._positive = frozenset(positive)
         self._candidates = candidates
@@ -64,29 +62,38 @@ class Answering:
         self._clock_ms = clock_ms
 
     def answer(
-        self, tp: TP, touches: Sequence[Touch], living: Sequence[Touch], scored: Scored | None
+        self,
+        tp: TP,
+        touches: Sequence[Touch],
+        living: Sequence[Touch],
+        scored: Scored | None,
+        *,
+        epoch: int,
     ) -> Answers:
-        """Answer the touches of a chunk; `scored` has one row for each of `living`, None without a model."""
+        """Answer the touches of a chunk; `scored` has one row for each of `living`, None without a model.
+
+        `epoch` is that of the chunk's source.
+        """
         answers = Answers()
         if not touches:
             return answers
         now_ms = self._clock_ms()
-        committed = (self._epoch, self._committed_offset(tp))
+        committed = (epoch, self._committed_offset(tp))
         ranked = iter(self._rank(living, scored))
         users = list({touch.user: None for touch in touches})
         before = dict(zip(users, map(read, self._lists.get_many(tp.partition, users)), strict=True))
         given = dict(before)
         for touch in touches:
             user = touch.user
-            self._judge(tp, touch, given[user], answers, now_ms)
+            self._judge(tp, epoch, touch, given[user], answers, now_ms)
             if touch.forgets:  # what was given since stays, where this is a replay
-                at = (self._epoch, touch.events[-1].offset)
+                at = (epoch, touch.events[-1].offset)
                 before[user] = given[user] = tuple(one for one in given[user] if one.position > at)
             if touch.after is None or not touch.is_answered:
                 continue
             ranking, model = next(ranked)
-            epoch, offset = history.position(touch.after)
-            new = GivenList(epoch, offset, now_ms, self._k, model, ranking.hashes)
+            made_of, offset = history.position(touch.after)
+            new = GivenList(made_of, offset, now_ms, self._k, model, ranking.hashes)
             # Beside what there was before the chunk: a replay never begins in the midst of one.
             given[user] = remember(before[user], new, committed=committed)
             message = self._recommendation(tp, touch, offset, ranking, model, now_ms)
@@ -133,11 +140,17 @@ class Answering:
         )
 
     def _judge(
-        self, tp: TP, touch: Touch, lists: tuple[GivenList, ...], answers: Answers, now_ms: int
+        self,
+        tp: TP,
+        epoch: int,
+        touch: Touch,
+        lists: tuple[GivenList, ...],
+        answers: Answers,
+        now_ms: int,
     ) -> None:
         earlier: set[int] = set()
         for event in touch.events:
-            result = self._judge_one(tp, event, touch, lists, earlier, now_ms)
+            result = self._judge_one(tp, epoch, event, touch, lists, earlier, now_ms)
             if isinstance(result, Outcome):
                 answers.outcomes.append((touch.user, encode(result)))
                 answers.judged[result.model.role, result.rank is not None] += 1
@@ -148,13 +161,14 @@ class Answering:
     def _judge_one(
         self,
         tp: TP,
+        epoch: int,
         event: Interaction,
         touch: Touch,
         lists: tuple[GivenList, ...],
         earlier: set[int],
         now_ms: int,
     ) -> Outcome | Skipped:
-        given = judging(lists, self._epoch, event.offset)
+        given = judging(lists, epoch, event.offset)
         seen = given is not None and self._seen(event, touch, earlier)
         if seen is None:
             return "out of the window"

@@ -59,6 +59,10 @@ class Steps(Protocol):
         """Partitions are ours from now on; their state has not been read yet."""
         ...
 
+    async def recovered(self, partitions: Collection[TP], *, generation: int) -> set[TP]:
+        """Their state is whole; returns those that are to be read from the beginning of their source."""
+        ...
+
     def forget_ownership(self) -> None:
         """All partitions were revoked; what comes next is a new ownership."""
         ...

@@ -25,6 +25,7 @@ from typing import Any
 from faust.types import TP
 
 from stream_app.domain.decoding import Interaction, Rejected, decode
+from stream_app.domain.source import SOURCE_KEY
 from stream_app.domain.trending import PartitionClock, Trending
 from stream_app.scoring.requests import Scored
 from stream_app.streaming.answering import Answering, Answers
@@ -35,6 +36,7 @@ from stream_app.streaming.lane.producer import BatchSender
 from stream_app.streaming.lane.store import ChunkStore
 from stream_app.streaming.metrics import BadShare, Metrics
 from stream_app.streaming.partition_lane import Turn
+from stream_app.streaming.sources import Sources
 from stream_app.streaming.topics import TopicNames
 from stream_app.streaming.touches import Emission, Touch, Window, touches_of
 
@@ -50,6 +52,7 @@ class Work:
 
     tp: TP
     begun: float
+    epoch: int
     touches: Sequence[Touch]
     histories: dict[bytes, bytes | None]
     dead_letters: Sequence[DeadLetter]
@@ -76,6 +79,7 @@ class Pipeline:
         tables: Tables,
         window: Window,
         emission: Emission,
+        sources: Sources,
         delivery: Delivery,
         sender: BatchSender,
         fence: Fence,
@@ -94,6 +98,7 @@ class Pipeline:
         self._tables = tables
         self._window = window
         self._emission = emission
+        self._sources = sources
         self._delivery = delivery
         self._sender = sender
         self._fence = fence
@@ -122,17 +127,22 @@ class Pipeline:
             else:
                 mine.append(event)
         clock = self._clock(tp.partition)
+        epoch = self._sources.epoch(tp.partition)
         stored = self._tables.history.get_many(tp.partition, list(by_user)) if by_user else []
         touches: list[Touch] = []
         histories: dict[bytes, bytes | None] = {}
         for (user, mine), record in zip(by_user.items(), stored, strict=True):
-            touches += touches_of(user, mine, record, window=self._window, emission=self._emission)
+            touches += touches_of(
+                user, mine, record, epoch=epoch, window=self._window, emission=self._emission
+            )
             histories[user] = touches[-1].after
+        if identity := self._sources.advance(tp.partition, records[-1]):
+            histories[SOURCE_KEY] = identity
         if histories:
             self._tables.history.put_many(tp.partition, histories)
         self._trending.count(events, clock, self._popular)
         self._metrics.events.inc(len(events))
-        return Work(tp, begun, touches, histories, dead_letters, records[-1].offset + 1)
+        return Work(tp, begun, epoch, touches, histories, dead_letters, records[-1].offset + 1)
 
     async def deliver(self, work: Work, *, to_log: Turn, to_answer: Turn, generation: int) -> None:
         """Steps 3 to 5. Raises Superseded."""
@@ -156,7 +166,7 @@ class Pipeline:
                 scored = await scoring
                 await to_answer.wait()
                 await self._fence.enter(generation)
-                answers = self._answering.answer(work.tp, work.touches, living, scored)
+                answers = self._answering.answer(work.tp, work.touches, living, scored, epoch=work.epoch)
                 listed = await outbox.send(tables.lists_changelog, partition, answers.lists.items())
                 await outbox.send(self._topics.recommendations, partition, answers.recommendations)
                 await outbox.send(self._topics.outcomes, partition, answers.outcomes)
@@ -181,8 +191,29 @@ class Pipeline:
         """Partitions of the source are ours from now on, and nothing was read of their state yet."""
         await self._delivery.take_over(partitions)
 
+    async def recovered(self, partitions: Collection[TP], *, generation: int) -> set[TP]:
+        """The state of these partitions is whole; returns those whose source is another one than it was.
+
+        They are to be read from the beginning. Raises SourceChanged where that was not asked for.
+        """
+        history, changelog = self._tables.history, self._tables.history_changelog
+        accepted = await self._sources.check(
+            {tp.partition: history.get_many(tp.partition, [SOURCE_KEY])[0] for tp in partitions}
+        )
+        anew = {tp for tp in partitions if tp.partition in accepted}
+        for tp in anew:
+            # Stored before its first event, lest a start without one ask again.
+            values: dict[bytes, bytes | None] = {SOURCE_KEY: accepted[tp.partition]}
+            history.put_many(tp.partition, values)
+            async with self._delivery.chunk(tp, generation=generation) as outbox:
+                logged = await outbox.send(changelog, tp.partition, values.items())
+                await outbox.settle(0)
+            _settle(history, TP(changelog, tp.partition), values, logged)
+        return anew
+
     def forget_ownership(self) -> None:
         """All partitions were revoked."""
+        self._sources.forget()
         self._rewrites.forget()
         self._tables.history.forget()
         self._tables.lists.forget()
@@ -218,7 +249,8 @@ class Pipeline:
         if clock is None:
             # A new owner: what the stored histories show is where trending begins.
             stored = islice(self._tables.history.partition_items(partition), _SEED_HISTORIES)
-            self._trending.count_histories((record for _, record in stored), self._popular, self._item_name)
+            records = (record for key, record in stored if key != SOURCE_KEY)
+            self._trending.count_histories(records, self._popular, self._item_name)
             clock = self._clocks[partition] = PartitionClock()
         return clock
 

@@ -52,6 +52,9 @@ class SourceLane:
     async def take_over(self, partitions: Collection[TP]) -> None:
         await self._steps.take_over(partitions)
 
+    async def recovered(self, partitions: Collection[TP], *, generation: int) -> set[TP]:
+        return await self._steps.recovered(partitions, generation=generation)
+
     async def wait_for_room(self, *, timeout_s: float) -> None:
         self._room.clear()
         try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stream_app.domain.history import position
+from stream_app.domain.source import SOURCE_KEY
 from stream_app.streaming.whole_topic import open_reader, read_whole
 
 PartitionAndUser = tuple[int, bytes]
@@ -27,7 +28,7 @@ async def read_histories(
         newest: dict[PartitionAndUser, bytes] = {}
         async for records in read_whole(consumer, changelog, kafka=kafka):
             for record in records:
-                if user is None or record.key == user:
+                if record.key != SOURCE_KEY if user is None else record.key == user:
                     _keep_newest(newest, (record.partition, record.key), record.value)
         return newest
     finally:

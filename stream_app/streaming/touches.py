@@ -22,7 +22,6 @@ class EpochPassed(Exception):
 class Window:
     """How histories are kept; see `history.extend`."""
 
-    epoch: int
     limit: int
     max_age_ms: int
 
@@ -51,7 +50,13 @@ class Touch(Struct, frozen=True, gc=False):
 
 
 def touches_of(
-    user: bytes, events: Sequence[Interaction], stored: bytes | None, *, window: Window, emission: Emission
+    user: bytes,
+    events: Sequence[Interaction],
+    stored: bytes | None,
+    *,
+    epoch: int,
+    window: Window,
+    emission: Emission,
 ) -> Iterator[Touch]:
     """The touches of a user's events in a chunk, in order; the last one's `after` is what is stored.
 
@@ -62,23 +67,19 @@ def touches_of(
     """
     applied = -1
     if stored is not None:
-        epoch, offset = position(stored)
-        if epoch > window.epoch:
+        stored_epoch, offset = position(stored)
+        if stored_epoch > epoch:
             # Every event would look applied, and be passed over in silence.
             raise EpochPassed(
-                f"a history was stored under source epoch {epoch}, and this worker has {window.epoch}; "
-                f"set MILLSTREAM_SOURCE_EPOCH={epoch}"
+                f"a history was stored under source epoch {stored_epoch}, and the partition has {epoch}; "
+                f"set MILLSTREAM_SOURCE_EPOCH={stored_epoch}"
             )
-        applied = offset if epoch == window.epoch else -1
+        applied = offset if stored_epoch == epoch else -1
     record, start = stored, 0
     for end, event in enumerate(events, 1):
         is_last = end == len(events)
         if is_last or not event.type_code or (emission == "each" and events[end].offset > applied):
             together = events[start:end]
-            after = _extend(record, together, window)
+            after = extend(record, together, epoch=epoch, limit=window.limit, max_age_ms=window.max_age_ms)
             yield Touch(user, together, record, after, applied)
             record, start = after, end
-
-
-def _extend(record: bytes | None, events: Sequence[Interaction], window: Window) -> bytes | None:
-    return extend(record, events, epoch=window.epoch, limit=window.limit, max_age_ms=window.max_age_ms)

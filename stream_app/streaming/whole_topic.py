@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -40,12 +40,20 @@ async def read_whole(
     partitions = [TopicPartition(topic, number) for number in sorted(await _partitions(consumer, topic))]
     consumer.assign(partitions)
     await consumer.seek_to_beginning(*partitions)
-    ends = await consumer.end_offsets(partitions)
-    if await tansu.is_tansu(kafka):
-        ends = await tansu.true_end_offsets(ends, bootstrap_servers=kafka["bootstrap_servers"])
+    ends = await end_offsets(consumer, partitions, kafka=kafka)
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
             yield records
+
+
+async def end_offsets(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], *, kafka: Mapping[str, Any]
+) -> dict[TopicPartition, int]:
+    """Where each partition ends, whichever broker is asked. Raises KafkaError."""
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+    if await tansu.is_tansu(kafka):
+        ends = await tansu.true_end_offsets(ends, bootstrap_servers=kafka["bootstrap_servers"])
+    return ends
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

@@ -71,6 +71,9 @@ class WorkerApp(faust.App):
     def committed_offset(self, tp: TP) -> int:
         return self._lane_consumer.committed_offset(tp)
 
+    async def check_sources(self) -> None:
+        await self._lane_consumer.check_sources()
+
     def note_committed(self, tp: TP, next_offset: int) -> None:
         self._lane_consumer.note_committed(tp, next_offset)
 

@@ -46,6 +46,7 @@ class LaneConsumer(driver.Consumer):
         self._next_offsets: dict[TP, int] = {}
         self._taken_over = -1  # the generation
         self._committing: asyncio.Task[Any] | None = None
+        self._anew: set[TP] = set()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> LaneConsumerThread:
@@ -119,7 +120,7 @@ class LaneConsumer(driver.Consumer):
         if self._taken_over != self.app.consumer_generation_id:
             self._taken_over = self.app.consumer_generation_id
             # Before the end of a changelog is asked for: an open transaction of the last owner would hide it.
-            await self.lane.take_over([tp for tp in self.assignment() if tp.topic == self.lane.topic])
+            await self.lane.take_over(self._source_partitions())
         return await super().highwaters(*partitions)
 
     # -- delivery
@@ -181,15 +182,27 @@ class LaneConsumer(driver.Consumer):
     async def _rewind(self) -> None:
         try:
             await self.perform_seek()
-            await self._thread.rewind(
-                frozenset(tp for tp in self.assignment() if tp.topic == self.lane.topic)
-            )
+            await self._thread.rewind(frozenset(self._source_partitions()))
         except Exception as error:
             # Between two generations nothing can be sought; the recovery that follows seeks by itself.
             self.log.info("could not go back to the committed offsets yet: %r", error)
 
+    async def check_sources(self) -> None:
+        """The state of what is assigned was recovered. Raises where it was made from another log."""
+        self._anew = await self.lane.recovered(
+            self._source_partitions(), generation=self.app.consumer_generation_id
+        )
+
+    def _source_partitions(self) -> set[TP]:
+        return {tp for tp in self.assignment() if tp.topic == self.lane.topic}
+
     async def perform_seek(self) -> None:
         await super().perform_seek()
+        anew, self._anew = self._anew & self.assignment(), set()
+        if anew:
+            await self._thread.begin_anew(frozenset(anew))
+            for tp in anew:
+                self._committed_offset[tp] = None
         # Faust compares read offsets to drop what it has seen; the history does that itself, and exactly.
         for tp in [tp for tp in self._read_offset if tp.topic == self.lane.topic]:
             self._read_offset[tp] = None

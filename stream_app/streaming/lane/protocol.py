@@ -25,6 +25,10 @@ class Lane(Protocol):
         """These partitions of the source were assigned; nothing was read of their state yet."""
         ...
 
+    async def recovered(self, partitions: Collection[TP], *, generation: int) -> set[TP]:
+        """Their state is whole; returns those that are to be read from the beginning of their source."""
+        ...
+
     async def wait_for_room(self, *, timeout_s: float) -> None:
         """Return when a partition has room again, or after the time."""
         ...

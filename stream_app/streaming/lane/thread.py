@@ -59,7 +59,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     async def _positions(self, partitions: frozenset[TP]) -> dict[TP, int]:
         consumer = self._ensure_consumer()
         state_of = consumer._subscription.subscription.assignment.state_value
-        states = {tp: state_of(tp) for tp in consumer.assignment() if (tp.topic, tp.partition) in partitions}
+        states = {tp: state_of(tp) for tp in self._assigned(partitions)}
         return {
             TP(tp.topic, tp.partition): state.position
             for tp, state in states.items()
@@ -73,9 +73,22 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         """
         await self.call_thread(self._rewind, partitions)
 
+    async def begin_anew(self, partitions: frozenset[TP]) -> None:
+        """Go to the beginning of partitions, whatever is committed."""
+        await self.call_thread(self._begin_anew, partitions)
+
+    async def _begin_anew(self, partitions: frozenset[TP]) -> None:
+        if assigned := self._assigned(partitions):
+            await self._ensure_consumer().seek_to_beginning(*assigned)
+
+    def _assigned(self, partitions: frozenset[TP]) -> list[Any]:
+        """Those that are assigned, in aiokafka's own type."""
+        consumer = self._ensure_consumer()
+        return [tp for tp in consumer.assignment() if (tp.topic, tp.partition) in partitions]
+
     async def _rewind(self, partitions: frozenset[TP]) -> None:
         consumer = self._ensure_consumer()
-        assigned = [tp for tp in consumer.assignment() if (tp.topic, tp.partition) in partitions]
+        assigned = self._assigned(partitions)
         if not assigned:
             return
         committed = await consumer.seek_to_committed(*assigned)

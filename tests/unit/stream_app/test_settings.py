@@ -61,7 +61,7 @@ def test_the_file_can_be_named_by_the_environment(tmp_path: Path, monkeypatch: p
         ("POSITIVE_TYPES", "like,padding", "view, click, cart, purchase, like, dislike"),
         ("HISTORY_LIMIT", str(HISTORY_LIMIT_MAX + 1), "512 KiB"),
         ("EMIT", "all", "'touched' or 'each'"),
-        ("DELIVERY", "exactly-once", "comes with a later version"),
+        ("DELIVERY", "at-most-once", "'at-least-once' or 'exactly-once'"),
         ("DEVICE", "gpu", "'auto', 'cpu' or 'cuda'"),
         ("SOURCE_EPOCH", str(2**32), "less than 4294967296"),
         ("APP_ID", "my app", "should match pattern"),

@@ -8,7 +8,7 @@ from stream_app.domain import history
 from stream_app.domain.decoding import Interaction
 from stream_app.streaming.touches import Emission, EpochPassed, Window, touches_of
 
-WINDOW = Window(epoch=0, limit=200, max_age_ms=180 * 86_400_000)
+WINDOW = Window(limit=200, max_age_ms=180 * 86_400_000)
 NOW_MS = 1_700_000_000_000
 
 
@@ -26,7 +26,7 @@ def cut(
     """Offsets, events in the history after, and whether it is answered, of each touch."""
     return [
         ([one.offset for one in touch.events], history.length(touch.after or b"\0" * 32), touch.is_answered)
-        for touch in touches_of(b"ann", events, stored, window=WINDOW, emission=emission)
+        for touch in touches_of(b"ann", events, stored, epoch=0, window=WINDOW, emission=emission)
     ]
 
 
@@ -59,7 +59,9 @@ def test_what_follows_a_forget_is_another_history(emission: Emission) -> None:
 
 def test_a_replayed_forget_erases_nothing_that_came_after_it() -> None:
     record = stored(event(5), forget(6), event(7), event(8))
-    touches = list(touches_of(b"ann", [event(5), forget(6)], record, window=WINDOW, emission="touched"))
+    touches = list(
+        touches_of(b"ann", [event(5), forget(6)], record, epoch=0, window=WINDOW, emission="touched")
+    )
     assert touches[-1].after == record
     assert not touches[-1].is_answered
 
@@ -71,8 +73,7 @@ def test_a_worker_of_an_earlier_epoch_stops_instead_of_passing_events_over() -> 
 
 
 def test_a_raised_epoch_takes_offsets_that_begin_anew() -> None:
-    window = Window(epoch=1, limit=200, max_age_ms=WINDOW.max_age_ms)
-    (touch,) = touches_of(b"ann", [event(5)], stored(event(900)), window=window, emission="touched")
+    (touch,) = touches_of(b"ann", [event(5)], stored(event(900)), epoch=1, window=WINDOW, emission="touched")
     assert history.position(touch.after or b"") == (1, 5)
     assert history.length(touch.after or b"") == 2
 
@@ -80,5 +81,5 @@ def test_a_raised_epoch_takes_offsets_that_begin_anew() -> None:
 @pytest.mark.parametrize("emission", ["touched", "each"])
 def test_the_last_history_is_that_of_all_events_at_once(emission: Emission) -> None:
     events = [event(5), event(6), forget(7), event(8), event(9, item=3)]
-    *_, last = touches_of(b"ann", events, stored(event(1)), window=WINDOW, emission=emission)
+    *_, last = touches_of(b"ann", events, stored(event(1)), epoch=0, window=WINDOW, emission=emission)
     assert last.after == stored(*events)

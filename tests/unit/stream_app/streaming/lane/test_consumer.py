@@ -36,6 +36,7 @@ class ScriptedThread:
         self.assigned = {SOURCE, OTHER}
         self.at: dict[TP, int] = {}
         self.brings = {SOURCE}
+        self.begun: list[TP] = []
 
     async def fetched(self, partitions: Any, **_: Any) -> dict[TP, list[Any]]:
         self.asked.append(partitions)
@@ -55,6 +56,9 @@ class ScriptedThread:
 
     async def seek_to_committed(self) -> dict[TP, int]:
         return {}
+
+    async def begin_anew(self, partitions: frozenset[TP]) -> None:
+        self.begun += partitions
 
     async def rewind(self, partitions: frozenset[TP]) -> None:
         self.rewound.append(partitions)
@@ -79,6 +83,7 @@ class ScriptedLane:
         self.when_drained: Callable[[], None] = lambda: None
         self.full: set[TP] = set()
         self.taken_over: list[list[TP]] = []
+        self.anew: set[TP] = set()
 
     def accepts(self, tp: TP) -> bool:
         return tp not in self.full
@@ -88,6 +93,9 @@ class ScriptedLane:
 
     async def take_over(self, partitions: Collection[TP]) -> None:
         self.taken_over.append(sorted(partitions))
+
+    async def recovered(self, partitions: Collection[TP], *, generation: int) -> set[TP]:
+        return self.anew & set(partitions)
 
     async def wait_for_room(self, *, timeout_s: float) -> None:
         await asyncio.sleep(0)
@@ -191,6 +199,15 @@ async def test_partitions_are_taken_over_once_a_generation_and_before_ends_are_a
     await consumer.highwaters(TP("changelog", 0))
     assert lane_of(consumer).taken_over == [[SOURCE, OTHER]] * 2
     assert before_ends == [1, 1, 2]
+
+
+async def test_a_source_that_is_another_one_is_read_from_its_beginning_once(consumer: LaneConsumer) -> None:
+    lane_of(consumer).anew = {OTHER}
+    await consumer.check_sources()
+    await consumer.perform_seek()
+    await consumer.perform_seek()
+    assert thread_of(consumer).begun == [OTHER]
+    assert consumer.committed_offset(OTHER) == 0
 
 
 async def test_hole_6_a_recovery_ends_at_a_marker_that_nobody_hands_out(

@@ -1,0 +1,126 @@
+"""The source's identity: checked when partitions were recovered, moved on with every chunk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from stream_app.domain.source import Log, Source, difference, lost, read, source_at, write
+from stream_app.streaming.whole_topic import end_offsets, open_reader
+
+log = logging.getLogger(__name__)
+
+_FETCH_MS, _FETCHES = 200, 25
+
+
+class SourceChanged(Exception):
+    """The topic is not the one that the state was made from."""
+
+
+class Sources:
+    """What is known of the source partitions that this worker owns.
+
+    `epoch` is the least that a partition has; `accept_new` raises the epoch of a partition whose log is
+    another one, instead of refusing it.
+    """
+
+    def __init__(self, *, kafka: Mapping[str, Any], topic: str, epoch: int, accept_new: bool) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._epoch = epoch
+        self._accept_new = accept_new
+        self._known: dict[int, Source] = {}
+
+    def epoch(self, partition: int) -> int:
+        known = self._known.get(partition)
+        return self._epoch if known is None else known.epoch
+
+    def advance(self, partition: int, record: Any) -> bytes | None:
+        """The identity to store with a chunk whose last ConsumerRecord this is; None on a replay."""
+        known = self._known.get(partition)
+        if known is not None and record.offset <= known.offset:
+            return None
+        new = source_at(self.epoch(partition), record.offset, record.timestamp, record.key, record.value)
+        self._known[partition] = new
+        return write(new)
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    async def check(self, stored: Mapping[int, bytes | None]) -> dict[int, bytes]:
+        """Compare the logs with what is stored of them, by partition.
+
+        Returns what to store of those that were accepted as new ones; they are to be read from the beginning.
+        What retention took before it was read is logged.
+
+        Raises SourceChanged, KafkaError.
+        """
+        applied = {partition: read(record) for partition, record in stored.items() if record is not None}
+        self._known = {
+            partition: source for partition, source in applied.items() if source.epoch >= self._epoch
+        }
+        if not self._known:
+            return {}
+        accepted = {}
+        for partition, found in (await self._look(self._known)).items():
+            known = self._known[partition]
+            reason = difference(known, found)
+            if reason is not None:
+                self._accept_or_refuse(partition, reason)
+                self._known[partition] = new = Source(known.epoch + 1)
+                accepted[partition] = write(new)
+                log.warning(
+                    "%s[%d] is a new source, of epoch %d: %s", self._topic, partition, new.epoch, reason
+                )
+            elif count := lost(known, found):
+                log.warning(
+                    "%s[%d]: %d records were deleted before they were read, by retention or by hand; "
+                    "histories go on without them", self._topic, partition, count,
+                )  # fmt: skip
+        return accepted
+
+    def _accept_or_refuse(self, partition: int, reason: str) -> None:
+        if not self._accept_new:
+            raise SourceChanged(
+                f"{self._topic}[{partition}] is not the log that the stored histories were made from: "
+                f"{reason}; if it was made anew or truncated, say so once (millstream worker "
+                "--new-source-epoch), else "
+                "restore it, or start under another MILLSTREAM_APP_ID"
+            )
+
+    async def _look(self, applied: Mapping[int, Source]) -> dict[int, Log]:
+        consumer = open_reader(self._kafka)
+        await consumer.start()
+        try:
+            places = {partition: TopicPartition(self._topic, partition) for partition in applied}
+            consumer.assign(list(places.values()))
+            begins = await consumer.beginning_offsets(list(places.values()))
+            ends = await end_offsets(consumer, list(places.values()), kafka=self._kafka)
+            logs = {partition: Log(begins[place], ends[place]) for partition, place in places.items()}
+            held = [p for p, found in logs.items() if found.begin <= applied[p].offset < found.end]
+            there = await self._read_at(consumer, {places[p]: applied[p] for p in held})
+            return {p: found._replace(there=there.get(p)) for p, found in logs.items()}
+        finally:
+            await consumer.stop()
+
+    async def _read_at(self, consumer: Any, applied: Mapping[TopicPartition, Source]) -> dict[int, Source]:
+        there: dict[int, Source] = {}
+        if others := consumer.assignment() - applied.keys():
+            consumer.pause(*others)
+        for place, source in applied.items():
+            consumer.seek(place, source.offset)
+        waiting: Collection[TopicPartition] = set(applied)
+        for _ in range(_FETCHES if waiting else 0):
+            for place, records in (await consumer.getmany(*waiting, timeout_ms=_FETCH_MS)).items():
+                record, source = records[0], applied[place]
+                waiting = {other for other in waiting if other != place}
+                if record.offset == source.offset:
+                    there[place.partition] = source_at(
+                        source.epoch, record.offset, record.timestamp, record.key, record.value
+                    )
+            if not waiting:
+                break
+        return there
