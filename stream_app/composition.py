@@ -8,7 +8,7 @@ import logging
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import IO, Any
 
 from aiokafka.errors import KafkaError
 
@@ -34,6 +34,7 @@ from stream_app.streaming.model_watcher import ModelWatcher
 from stream_app.streaming.pipeline import Pipeline, Tables
 from stream_app.streaming.source_lane import SourceLane
 from stream_app.streaming.sources import SourceChanged, Sources
+from stream_app.streaming.state_folder import Identity, StateFolderProblem, claim
 from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, check_topics, create_topics
 from stream_app.streaming.topics import TopicNames, plan
 from stream_app.streaming.touches import Window
@@ -106,6 +107,7 @@ class _Worker:
         self._beat = Stopwatch()
         self._lane: SourceLane | None = None
         self._delivery: Delivery | None = None
+        self._state_lock: IO[bytes] | None = None
 
     # -- the start
 
@@ -113,7 +115,9 @@ class _Worker:
         """Check everything that could fail later; a problem is one line, and exit code 1."""
         try:
             await self._prepare()
-        except (NoBroker, TopicProblem, DeviceUnavailable, KafkaError, OSError) as error:
+        except (
+            NoBroker, TopicProblem, StateFolderProblem, DeviceUnavailable, KafkaError, OSError
+        ) as error:  # fmt: skip
             end_process(" ".join(str(error).split()))
 
     async def _prepare(self) -> None:
@@ -124,6 +128,7 @@ class _Worker:
                 f"{settings.web_host}:{settings.web_port} is taken; every worker needs a port of its own: "
                 "set MILLSTREAM_WEB_PORT"
             )
+        self._state_lock = claim(settings.state_dir, self._state_identity())
         await await_broker(kafka, limit_s=settings.kafka_wait_s, say=log.warning)
         self._app.broker_is_tansu = await tansu.is_tansu(kafka)
         if self._app.broker_is_tansu and settings.delivery == "exactly-once":
@@ -162,6 +167,15 @@ class _Worker:
         await asyncio.gather(*(feed.stop() for feed in self._feeds), self._scoring.stop())
         if self._delivery is not None:
             await self._delivery.close()
+
+    def _state_identity(self) -> Identity:
+        return Identity(
+            app_id=self._settings.app_id,
+            source_topic=self._names.events,
+            partitions=self._settings.partitions,
+            delivery=self._settings.delivery,
+            formats={"history": history.FORMAT, "lists": lists.FORMAT},
+        )
 
     def _feed(self, topic: str) -> TopicFeed:
         feed = TopicFeed(kafka=self._kafka, topic=topic)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DAY_MS = 86_400_000
+TOMBSTONE_LIFE_MS = DAY_MS
+"""How long a changelog says that somebody was forgotten, before it does not mention them at all."""
+
 DEAD_LETTER_MAX_BYTES = 16 * 1024 * 1024
 """A default Kafka accepts 1 MiB after compression, which may hold far more; it comes back uncompressed."""
 
@@ -17,6 +20,7 @@ CHANGELOG: Mapping[str, str] = {
     "segment.bytes": str(64 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.2",
     "max.compaction.lag.ms": str(10 * 60 * 1000),
+    "delete.retention.ms": str(TOMBSTONE_LIFE_MS),
 }
 
 

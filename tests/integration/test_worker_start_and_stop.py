@@ -119,3 +119,22 @@ async def test_sigterm_under_load_ends_it_soon_and_nothing_is_lost(
     check_answers(found, expected)
     triggers = [(one["trigger"]["partition"], one["trigger"]["offset"]) for one in found.recommendations]
     assert len(triggers) == len(set(triggers)), "what was answered before the end was answered again"
+
+
+async def test_a_state_folder_of_another_app_or_in_use_stops_the_start(
+    apache_kafka: ApacheKafka, make_worker: MakeWorker
+) -> None:
+    worker = make_worker(apache_kafka)
+    worker.start()
+    await worker.ready()
+    state = {"state_dir": worker.disk}
+    code, line = await refusal(make_worker(apache_kafka, name="second", settings=state))
+    assert code == 1
+    assert f"{worker.disk} is in use by another worker (process {worker.pid})" in line
+    await worker.stop()
+
+    code, line = await refusal(
+        make_worker(apache_kafka, name="third", settings={**state, "app_id": "another-app"})
+    )
+    assert code == 1
+    assert f"holds the state of app {worker.names.app_id}, and this worker is for another-app" in line

@@ -8,7 +8,11 @@ it covers, so that it never claims too much.
 from __future__ import annotations
 
 import gc
+import logging
+import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import rocksdict
@@ -16,7 +20,11 @@ from faust.stores import rocksdb
 from faust.types import TP
 from rocksdict import DBCompressionType, WriteBatch, WriteOptions
 
+from stream_app.streaming.topics import TOMBSTONE_LIFE_MS
+
 Position = tuple[int, int]
+
+log = logging.getLogger(__name__)
 
 # What is young is rewritten soon: compressing it took a fifth of a recovery.
 _COMPRESSION = [DBCompressionType.none()] * 2 + [DBCompressionType.lz4()] * 5
@@ -24,6 +32,10 @@ _COMPRESSION = [DBCompressionType.none()] * 2 + [DBCompressionType.lz4()] * 5
 POSITIONS: dict[str, Callable[[bytes], Position]] = {}
 """How to read the source position (epoch, offset) from a value, by the table's name."""
 
+
+STALE_AFTER_S = TOMBSTONE_LIFE_MS / 1000 / 2
+"""A database that nobody has written to for so long is made anew: whoever was forgotten meanwhile is in it,
+and the changelog may say so no more."""
 
 _POSITIONS_HELD = 500_000
 """Users of a partition whose positions a recovery keeps in memory; beyond, it reads them from the store."""
@@ -62,6 +74,7 @@ class BatchStore(rocksdb.Store):
         super().__init__(*args, **options)
 
     def _open_for_partition(self, partition: int) -> Any:
+        self._delete_where_stale(self.partition_path(partition))
         options = self.rocksdb_options.as_options()
         options.set_compression_per_level(_COMPRESSION)
         database = rocksdict.Rdict(str(self.partition_path(partition)), options=options)
@@ -71,6 +84,14 @@ class BatchStore(rocksdb.Store):
         if database.get(self.offset_key) is None:
             self._recovered[partition] = {}
         return database
+
+    def _delete_where_stale(self, folder: Path) -> None:
+        if not folder.exists():
+            return
+        age_s = time.time() - max(path.stat().st_mtime for path in [folder, *folder.iterdir()])
+        if age_s > STALE_AFTER_S:
+            log.info("%s was not owned for %.0f h: deleted, and recovered", folder.name, age_s / 3600)
+            shutil.rmtree(folder)
 
     def holds(self, partition: int) -> bool:
         """Whether this process holds the partition's database."""

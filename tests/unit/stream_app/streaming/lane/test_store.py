@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +55,24 @@ async def test_a_recovery_keeps_the_record_with_the_higher_position(store: Batch
     assert store.get_many(0, [b"u", b"v"]) == [b"new@9", b"other@1"]
     store.apply_records(CHANGELOG, [record(4, b"u", b"same again@9")])
     assert store.get_many(0, [b"u"]) == [b"same again@9"]
+
+
+async def test_a_database_that_was_not_owned_for_half_of_a_tombstones_life_is_made_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for hours, kept in ((11, b"1"), (13, None)):
+        store = open_store(tmp_path)
+        store.put_many(0, {b"u": b"1"})
+        await store.stop()
+        folder = store.partition_path(0)
+        at = time.time() - hours * 3600
+        for path in (*folder.iterdir(), folder):
+            os.utime(path, (at, at))
+        store = open_store(tmp_path)
+        assert store.get_many(0, [b"u"]) == [kept]
+        await store.stop()
+    assert "not owned for 13 h" in caplog.text
 
 
 async def test_a_recovery_forgets_whom_the_changelog_forgets(store: BatchStore) -> None:
