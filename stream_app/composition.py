@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from models.bundle.signature import EVENT_TYPES
 from stream_app.brokers.ports import is_taken
 from stream_app.domain import history, lists
+from stream_app.domain.history import UnknownFormat
 from stream_app.domain.trending import Trending
 from stream_app.scoring.device import DeviceUnavailable
 from stream_app.scoring.microbatch import ScoringThread
@@ -37,7 +38,7 @@ from stream_app.streaming.sources import SourceChanged, Sources
 from stream_app.streaming.state_folder import Identity, StateFolderProblem, claim
 from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, check_topics, create_topics
 from stream_app.streaming.topics import TopicNames, plan
-from stream_app.streaming.touches import Window
+from stream_app.streaming.touches import EpochPassed, Window
 from stream_app.streaming.transactions import ExactlyOnce
 from stream_app.streaming.watchdog import Limit, Stopwatch, Watchdog, end_process
 from stream_app.streaming.worker_app import (
@@ -75,6 +76,7 @@ def compose(settings: Settings) -> WorkerApp:
     metrics, bad_share = Metrics(), BadShare()
     worker = _Worker(settings, names, app, tables, metrics, bad_share)
     app.prepare, app.finish = worker.prepare, worker.finish
+    app.on_failure = _fail
     app.on_rebalance_complete.connect(worker.check_sources, weak=False)
     add_pages(app, readiness=worker.missing, registry=metrics.registry)
     return app
@@ -347,6 +349,8 @@ class _Worker:
 
 def _fail(error: BaseException) -> None:
     # On purpose: a chunk that was not acknowledged is replayed by whoever takes over.
+    if isinstance(error, UnknownFormat | EpochPassed):
+        end_process(str(error))
     with suppress(Exception):
         log.error("a chunk failed", exc_info=error)
     end_process(f"a chunk failed ({type(error).__name__}: {error}); ending, so that it is replayed")

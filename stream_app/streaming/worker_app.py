@@ -44,6 +44,7 @@ class WorkerApp(faust.App):
     """A Faust app whose consumer feeds a lane.
 
     `prepare` runs once, before anything of Faust starts: it sets `lane`, and may end the process with a line.
+    `on_failure` is told of what the consumer cannot go on after.
     `finish` runs when everything in flight was acknowledged and committed.
     """
 
@@ -52,6 +53,7 @@ class WorkerApp(faust.App):
     broker_is_tansu: bool = False
     prepare: Callable[[], Awaitable[None]]
     finish: Callable[[], Awaitable[None]]
+    on_failure: Callable[[BaseException], None]
 
     async def on_first_start(self) -> None:
         await self.prepare()

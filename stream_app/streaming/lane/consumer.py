@@ -139,6 +139,10 @@ class LaneConsumer(driver.Consumer):
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
+        except Exception as error:
+            # Faust would take a traceback and half a minute to end, or hang where it is in a recovery.
+            self.app.on_failure(error)  # type: ignore[attr-defined]
+            raise
 
     async def _deliver_next(self) -> None:
         lane = self.lane
