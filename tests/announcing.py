@@ -13,10 +13,18 @@ from tests.event_stream import send
 from tests.worker_process import WorkerProcess
 
 
-async def announce(worker: WorkerProcess, bundle: Path, *, registry: Path, damage: object = None) -> str:
+async def announce(
+    worker: WorkerProcess,
+    bundle: Path,
+    *,
+    registry: Path,
+    damage: object = None,
+    bootstrap_servers: str | None = None,
+) -> str:
     """Copy a bundle into a registry's folder as it is, whole or not, and announce it; returns its version.
 
-    `damage(folder)` is done to the copy after its digest was taken for the announcement.
+    `damage(folder)` is done to the copy after its digest was taken for the announcement, which goes to
+    `bootstrap_servers`, by default the worker's.
     """
     version = read_manifest(bundle).version
     folder = registry / version
@@ -32,5 +40,5 @@ async def announce(worker: WorkerProcess, bundle: Path, *, registry: Path, damag
         announced_at=time.time_ns() // 1_000_000,
     )
     pair = b"default", encode(announcement)
-    await send(worker.bootstrap_servers, worker.names.models, [pair])
+    await send(bootstrap_servers or worker.bootstrap_servers, worker.names.models, [pair])
     return version

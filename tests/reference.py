@@ -24,6 +24,7 @@ class ExpectedHistory:
     """A user's window and the offset of the last event in it."""
 
     offset: int = -1
+    newest_ms: int = 0
     entries: list[Entry] = field(default_factory=list)
 
 
@@ -44,9 +45,16 @@ def entry_of(event: dict[str, Any], *, record_timestamp_ms: int) -> Entry:
 
 
 def expected_histories(
-    source: list[Any], *, limit: int = 200, bad: frozenset[tuple[int, int]] = frozenset()
+    source: list[Any],
+    *,
+    limit: int = 200,
+    max_age_ms: int = 180 * 86_400_000,
+    bad: frozenset[tuple[int, int]] = frozenset(),
 ) -> dict[PartitionAndUser, ExpectedHistory]:
-    """The last `limit` events of every user; `bad` holds (partition, offset) of those that do not count."""
+    """The last `limit` events of every user, none older than `max_age_ms` before the user's newest one.
+
+    `bad` holds (partition, offset) of those that do not count.
+    """
     users: defaultdict[PartitionAndUser, ExpectedHistory] = defaultdict(ExpectedHistory)
     for record in sorted(source, key=lambda r: (r.partition, r.offset)):
         if (record.partition, record.offset) in bad:
@@ -58,7 +66,10 @@ def expected_histories(
             continue
         user = users[record.partition, record.key]
         user.offset = record.offset
-        user.entries = [*user.entries, entry_of(event, record_timestamp_ms=record.timestamp)][-limit:]
+        entry = entry_of(event, record_timestamp_ms=record.timestamp)
+        user.newest_ms = max(user.newest_ms, entry[1])
+        young = [one for one in (*user.entries, entry) if one[1] >= user.newest_ms - max_age_ms]
+        user.entries = young[-limit:]
     return dict(users)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stream_app.brokers.apache_jars import fetch_jars, find_java
@@ -33,7 +34,11 @@ class ApacheKafka:
         port: int | None = None,
         data: Path | None = None,
         cache: Path | None = None,
+        proxied: Sequence[int] = (),
     ) -> None:
+        """`proxied` are ports that others listen on and forward to `proxied_targets`: whoever comes in by one
+        is told to come back by it."""
+        self._proxied = {port: free_port(host) for port in proxied}
         self._host = host
         self._port = port or free_port(host)
         self._given_data = data
@@ -44,6 +49,11 @@ class ApacheKafka:
     @property
     def bootstrap_servers(self) -> str:
         return f"{self._host}:{self._port}"
+
+    @property
+    def proxied_targets(self) -> list[int]:
+        """Where to forward to, in the order of `proxied`."""
+        return list(self._proxied.values())
 
     @property
     def pid(self) -> int | None:
@@ -101,14 +111,20 @@ class ApacheKafka:
 
     def _properties(self, controller_port: int) -> str:
         assert self._data is not None
+        names = {port: f"PROXIED{number}" for number, port in enumerate(self._proxied)}
+        bound = {"PLAINTEXT": self._port, **{names[port]: own for port, own in self._proxied.items()}}
+        advertised = {"PLAINTEXT": self._port, **{name: port for port, name in names.items()}}
         settings = {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@{self._host}:{controller_port}",
-            "listeners": f"PLAINTEXT://{self._host}:{self._port},CONTROLLER://{self._host}:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self._host}:{self._port}",
+            "listeners": _joined({**bound, "CONTROLLER": controller_port}, f"://{self._host}:"),
+            "advertised.listeners": _joined(advertised, f"://{self._host}:"),
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": _joined(
+                dict.fromkeys([*bound, "CONTROLLER"], "PLAINTEXT"), ":"
+            ),
             "log.dirs": (self._data / "log").resolve(),
             # A missing topic shall be an error, as it is on most clusters, and not a topic of other settings.
             "auto.create.topics.enable": "false",
@@ -130,6 +146,10 @@ class ApacheKafka:
             "log.cleaner.dedupe.buffer.size": 32 * 1024 * 1024,
         }
         return "".join(f"{key}={value}\n" for key, value in settings.items())
+
+
+def _joined(values: Mapping[str, object], between: str) -> str:
+    return ",".join(f"{key}{between}{value}" for key, value in values.items())
 
 
 def _format(java: str, *, classpath: str, properties: Path) -> None:

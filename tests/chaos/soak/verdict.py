@@ -1,0 +1,78 @@
+"""What is counted when all is quiet again; anything but zero where zero belongs is a counter-example."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from stream_app.domain import history
+from tests.event_stream import Pair
+from tests.reference import Found, check_answers, check_histories, check_outcomes, expected_histories
+
+
+def verdict(
+    found: Found, *, bad: set[Pair], limit: int, max_age_ms: int, exactly_once: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """The figures, and every counter-example in words."""
+    problems: list[str] = []
+    source = {(record.partition, record.offset): record for record in found.source}
+    letters = _letters(found, source, bad, problems, exactly_once=exactly_once)
+    expected = expected_histories(found.source, limit=limit, max_age_ms=max_age_ms, bad=frozenset(letters))
+    for check, about in (
+        (check_histories, expected),
+        (check_answers, expected),
+    ):
+        _note(problems, check, found, about)
+    _note(problems, check_outcomes, found)
+    triggers = Counter((r["trigger"]["partition"], r["trigger"]["offset"]) for r in found.recommendations)
+    outcomes = Counter((o["event"]["partition"], o["event"]["offset"]) for o in found.outcomes)
+    repeats = {
+        "recommendations": sum(triggers.values()) - len(triggers),
+        "outcomes": sum(outcomes.values()) - len(outcomes),
+    }
+    if exactly_once:
+        problems += [f"{count} {what} more than once" for what, count in repeats.items() if count]
+    good = len(found.source) - len(letters)
+    figures = {
+        "events": len(found.source),
+        "users": len(expected),
+        "longest_history": max((history.length(record) for record in found.histories.values()), default=0),
+        "recommendations": len(triggers),
+        "outcomes": len(outcomes),
+        "dead_letters": len(letters),
+        "repeated": repeats,
+        "repeated_share": round(repeats["recommendations"] / good, 4) if good else 0.0,
+    }
+    return figures, problems
+
+
+def _note(problems: list[str], check: Any, *about: Any) -> None:
+    try:
+        check(*about)
+    except AssertionError as error:
+        problems.append(str(error)[:1000])
+
+
+def _letters(
+    found: Found,
+    source: dict[tuple[int, int], Any],
+    bad: set[Pair],
+    problems: list[str],
+    *,
+    exactly_once: bool,
+) -> set[tuple[int, int]]:
+    times: Counter[tuple[int, int]] = Counter()
+    for letter in found.dead_letters:
+        headers = {name: value.decode() for name, value in letter.headers}
+        place = int(headers["source-partition"]), int(headers["source-offset"])
+        times[place] += 1
+        if (letter.key, letter.value) != (source[place].key, source[place].value):
+            problems.append(f"the dead letter of {place} has other bytes than the event")
+        if (letter.key, letter.value) not in bad:
+            problems.append(f"a good event became a dead letter: {headers['error']}: {letter.value!r:.200}")
+    missing = [place for place, r in source.items() if (r.key, r.value) in bad and place not in times]
+    if missing:
+        problems.append(f"{len(missing)} bad events without a dead letter: {missing[:5]}")
+    if exactly_once and (twice := [place for place, count in times.items() if count > 1]):
+        problems.append(f"{len(twice)} dead letters more than once: {twice[:5]}")
+    return set(times)
