@@ -36,7 +36,7 @@ from stream_app.streaming.pipeline import Pipeline, Tables
 from stream_app.streaming.source_lane import SourceLane
 from stream_app.streaming.sources import SourceChanged, Sources
 from stream_app.streaming.state_folder import Identity, StateFolderProblem, claim
-from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, check_topics, create_topics
+from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, prepare_topics
 from stream_app.streaming.topics import TopicNames, plan
 from stream_app.streaming.touches import EpochPassed, Window
 from stream_app.streaming.transactions import ExactlyOnce
@@ -141,8 +141,7 @@ class _Worker:
         topics = plan(
             self._names, partitions=settings.partitions, replication_factor=settings.replication_factor
         )
-        await create_topics(kafka, topics)
-        await check_topics(kafka, self._names, topics)
+        await prepare_topics(kafka, self._names, topics)
         self._scoring.start()
         await self._follow_items()
         await self._follow_models()
@@ -334,7 +333,7 @@ class _Worker:
         reasons = []
         if self._lane is None:
             reasons.append("starting")
-        elif app.rebalancing or not app.has_partitions:
+        elif app.rebalancing or not app.has_joined:
             reasons.append("no partitions assigned yet")
         elif app.in_recovery:
             reasons.append("recovering state from the changelog")

@@ -51,13 +51,10 @@ async def create_and_check(settings: Settings) -> list[str]:
     Raises:
         NoBroker, TopicProblem: one line each.
     """
-    from stream_app.streaming.topic_admin import check_topics, create_topics
+    from stream_app.streaming.topic_admin import prepare_topics
 
     kafka = await connect(settings)
-    topics = planned(settings)
-    created = await create_topics(kafka, topics)
-    await check_topics(kafka, topic_names(settings), topics)
-    return created
+    return await prepare_topics(kafka, topic_names(settings), planned(settings))
 
 
 async def _rows(settings: Settings) -> list[dict[str, object]]:

@@ -78,6 +78,11 @@ def decode(
         return _wrong_key(key, user)
     if len(user) > MAX_ID_BYTES:
         return Rejected(f"user_id has {len(user)} bytes; at most {MAX_ID_BYTES} are accepted", "user_id")
+    event_id = event.event_id
+    if event_id and len(event_id) > MAX_ID_BYTES // 4 and len(event_id.encode()) > MAX_ID_BYTES:
+        # It travels on in every list that the event triggers, which must fit into a record.
+        size = len(event_id.encode())
+        return Rejected(f"event_id has {size} bytes; at most {MAX_ID_BYTES} are accepted", "event_id")
     timestamp = record_timestamp_ms if event.timestamp is None else event.timestamp
     late = timestamp > record_timestamp_ms + DAY_MS and record_timestamp_ms >= 0
     if late or not EARLIEST_MS <= timestamp <= LATEST_MS:

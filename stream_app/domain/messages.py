@@ -41,7 +41,9 @@ class Event(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     timestamp: Annotated[
         int | None, Meta(description="when, in milliseconds since the epoch; absent: the record's own")
     ] = None
-    event_id: Annotated[str | None, Meta(description="passed on in the trigger; not deduplicated by")] = None
+    event_id: Annotated[
+        str | None, Meta(description="at most 256 bytes; passed on in the trigger, not deduplicated by")
+    ] = None
     context: Annotated[
         dict[str, Scalar] | None, Meta(description="the moment's circumstances: device, place, …")
     ] = None
@@ -92,7 +94,9 @@ class ModelRef(Struct, frozen=True, gc=False):
 class Trigger(Struct, frozen=True, gc=False):
     """The stored position after the events were applied: the list reflects the history exactly up to it."""
 
-    event_ids: Annotated[tuple[str, ...], Meta(description="of the events applied, where they had one")]
+    event_ids: Annotated[
+        tuple[str, ...], Meta(description="of the newest events applied, at most 256, where they had one")
+    ]
     topic: Annotated[str, Meta(description="the source topic")]
     partition: Annotated[int, Meta(description="the source partition")]
     offset: Annotated[int, Meta(description="the last event's offset")]
@@ -160,6 +164,19 @@ _encoder = msgspec.json.Encoder()
 def encode(message: Struct) -> bytes:
     """The message as UTF-8 JSON."""
     return _encoder.encode(message)
+
+
+def encode_within(limit: int, recommendation: Recommendation) -> bytes:
+    """The list as UTF-8 JSON of at most `limit` bytes: without reasons, then shorter, where it must be."""
+    encoded = _encoder.encode(recommendation)
+    items = recommendation.items
+    if len(encoded) > limit:
+        items = tuple([msgspec.structs.replace(item, because=()) for item in items])
+        encoded = _encoder.encode(msgspec.structs.replace(recommendation, items=items))
+    while len(encoded) > limit and items:
+        items = items[: len(items) // 2]
+        encoded = _encoder.encode(msgspec.structs.replace(recommendation, items=items))
+    return encoded
 
 
 def schemas() -> dict[str, Any]:

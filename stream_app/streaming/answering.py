@@ -13,7 +13,16 @@ from faust.types import TP
 from stream_app.domain import history
 from stream_app.domain.decoding import Interaction
 from stream_app.domain.lists import GivenList, judging, read, remember, write
-from stream_app.domain.messages import EventPosition, ModelRef, Outcome, Recommendation, Role, Trigger, encode
+from stream_app.domain.messages import (
+    EventPosition,
+    ModelRef,
+    Outcome,
+    Recommendation,
+    Role,
+    Trigger,
+    encode,
+    encode_within,
+)
 from stream_app.domain.outcomes import Skipped, judge, seen_before_replayed
 from stream_app.domain.ranking import Candidate, RankedList, knows, rank, rank_trending
 from stream_app.scoring.requests import Scored
@@ -24,6 +33,13 @@ TRENDING = ModelRef("trending", "fallback")
 
 LISTS_BEFORE_COMMIT = 16
 """So many uncommitted lists of one user, and a commit is due: each is kept and logged until then."""
+
+
+EVENT_IDS_MAX = 256
+"""A trigger names the newest events of its chunk, at most so many."""
+
+MAX_RECOMMENDATION_BYTES = 900_000
+"""Kafka takes 1,048,588 bytes; a list of many items with long names and reasons could have more."""
 
 
 @dataclass(slots=True)
@@ -126,17 +142,18 @@ class Answering:
     def _recommendation(
         self, tp: TP, touch: Touch, offset: int, ranking: RankedList, model: ModelRef, now_ms: int
     ) -> bytes:
-        ids = tuple([event.event_id for event in touch.events if event.event_id is not None])
-        return encode(
+        ids = [event.event_id for event in touch.events if event.event_id is not None]
+        return encode_within(
+            MAX_RECOMMENDATION_BYTES,
             Recommendation(
                 user_id=touch.user.decode(),
                 items=ranking.items,
                 model=model,
-                trigger=Trigger(ids, self._topic, tp.partition, offset),
+                trigger=Trigger(tuple(ids[-EVENT_IDS_MAX:]), self._topic, tp.partition, offset),
                 history_length=history.length(touch.after or b""),
                 event_timestamp=touch.events[-1].timestamp_ms,
                 emitted_at=now_ms,
-            )
+            ),
         )
 
     def _judge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 
 import msgspec
@@ -18,11 +19,17 @@ from stream_app.streaming.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+_OUT_OF_REACH = object()
+_PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+
 _decode = msgspec.json.Decoder(ModelAnnouncement).decode
 
 
 class ModelWatcher:
-    """Keeps the serving snapshot at what was last announced for the channel."""
+    """Keeps the serving snapshot at what was last announced for the channel.
+
+    A registry that cannot be reached is asked again, with growing pauses, until another model is announced.
+    """
 
     def __init__(
         self,
@@ -39,11 +46,13 @@ class ModelWatcher:
         self._metrics = metrics
         self._cache = cache
         self.serving: str | None = None
+        self._again: asyncio.Task[None] | None = None
 
     async def apply(self, key: bytes | None, value: bytes | None) -> None:
         """Take one announcement; what is wrong with it is logged in one line, and the old model serves on."""
         if key != self._channel:
             return
+        self.stop()
         if value is None:
             self._retire("the announcement was withdrawn")
             return
@@ -56,18 +65,35 @@ class ModelWatcher:
             self._retire(f"model {announcement.version} was retired")
         if announcement.role != "champion" or announcement.version == self.serving:
             return
+        if await self._load_and_swap(announcement) is _OUT_OF_REACH:
+            self._again = asyncio.create_task(self._until_reached(announcement), name="a model out of reach")
+
+    def stop(self) -> None:
+        """Ask for nothing again."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+
+    async def _until_reached(self, announcement: ModelAnnouncement) -> None:
+        for pause_s in chain(_PAUSES_S, repeat(_PAUSES_S[-1])):
+            await asyncio.sleep(pause_s)
+            if await self._load_and_swap(announcement) is not _OUT_OF_REACH:
+                return
+
+    async def _load_and_swap(self, announcement: ModelAnnouncement) -> object:
         try:
             snapshot = await asyncio.get_running_loop().run_in_executor(None, self._prepare, announcement)
-        except (BundleError, OSError) as error:
+        except BundleError as error:
             self._refuse(announcement.version, error)
-            return
+            return None
         except Exception as error:  # onnxruntime and fsspec raise their own; none of it may end the worker
             self._refuse(announcement.version, error)
-            return
+            return _OUT_OF_REACH if isinstance(error, OSError) else None
         self._swap(snapshot)
         self.serving = announcement.version
         self._metrics.model_swaps.inc()
         log.info("model %s serves now", announcement.version)
+        return None
 
     def _retire(self, reason: str) -> None:
         if self.serving is not None:

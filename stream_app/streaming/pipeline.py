@@ -25,6 +25,7 @@ from typing import Any
 from faust.types import TP
 
 from stream_app.domain.decoding import Interaction, Rejected, decode
+from stream_app.domain.history import header
 from stream_app.domain.source import SOURCE_KEY
 from stream_app.domain.trending import PartitionClock, Trending
 from stream_app.scoring.requests import Scored
@@ -126,7 +127,7 @@ class Pipeline:
                 by_user[event.user] = [event]
             else:
                 mine.append(event)
-        clock = self._clock(tp.partition)
+        clock = self._clock(tp.partition, records[0].timestamp)
         epoch = self._sources.epoch(tp.partition)
         stored = self._tables.history.get_many(tp.partition, list(by_user)) if by_user else []
         touches: list[Touch] = []
@@ -244,14 +245,19 @@ class Pipeline:
         self._bad_share.add(good=len(events), bad=len(dead_letters))
         return events, dead_letters
 
-    def _clock(self, partition: int) -> PartitionClock:
+    def _clock(self, partition: int, first_ms: int) -> PartitionClock:
+        """The partition's; a new one begins at the newest of what is stored and the first record's own time.
+
+        Not at the first event's: an old one would hold it back for as many events as it has days.
+        """
         clock = self._clocks.get(partition)
         if clock is None:
             # A new owner: what the stored histories show is where trending begins.
             stored = islice(self._tables.history.partition_items(partition), _SEED_HISTORIES)
-            records = (record for key, record in stored if key != SOURCE_KEY)
+            records = [record for key, record in stored if key != SOURCE_KEY]
             self._trending.count_histories(records, self._popular, self._item_name)
-            clock = self._clocks[partition] = PartitionClock()
+            newest = max((header(record).newest_ms for record in records), default=0)
+            clock = self._clocks[partition] = PartitionClock(max(newest, first_ms, 0))
         return clock
 
     def _count(self, work: Work, answers: Answers) -> None:

@@ -24,7 +24,7 @@ class Sources:
     """What is known of the source partitions that this worker owns.
 
     `epoch` is the least that a partition has; `accept_new` raises the epoch of a partition whose log is
-    another one, instead of refusing it.
+    another one, instead of refusing it, when the partition is looked at for the first time.
     """
 
     def __init__(self, *, kafka: Mapping[str, Any], topic: str, epoch: int, accept_new: bool) -> None:
@@ -33,6 +33,7 @@ class Sources:
         self._epoch = epoch
         self._accept_new = accept_new
         self._known: dict[int, Source] = {}
+        self._looked_at: set[int] = set()
 
     def epoch(self, partition: int) -> int:
         known = self._known.get(partition)
@@ -62,10 +63,9 @@ class Sources:
         self._known = {
             partition: source for partition, source in applied.items() if source.epoch >= self._epoch
         }
-        if not self._known:
-            return {}
-        accepted = {}
-        for partition, found in (await self._look(self._known)).items():
+        accepted: dict[int, bytes] = {}
+        logs = await self._look(self._known) if self._known else {}
+        for partition, found in logs.items():
             known = self._known[partition]
             reason = difference(known, found)
             if reason is not None:
@@ -80,10 +80,11 @@ class Sources:
                     "%s[%d]: %d records were deleted before they were read, by retention or by hand; "
                     "histories go on without them", self._topic, partition, count,
                 )  # fmt: skip
+        self._looked_at |= stored.keys()
         return accepted
 
     def _accept_or_refuse(self, partition: int, reason: str) -> None:
-        if not self._accept_new:
+        if not self._accept_new or partition in self._looked_at:
             raise SourceChanged(
                 f"{self._topic}[{partition}] is not the log that the stored histories were made from: "
                 f"{reason}; if it was made anew or truncated, say so once (millstream worker "

@@ -30,12 +30,13 @@ class TopicProblem(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class FoundTopic:
-    """A topic as it is. `cleanup` and `retention_ms` are None where the broker does not tell."""
+    """A topic as it is; what is None the broker does not tell."""
 
     name: str
     partitions: int
     cleanup: str | None
     retention_ms: int | None = None
+    max_message_bytes: int | None = None
 
 
 async def await_broker(
@@ -107,10 +108,28 @@ async def find_topics(kafka: Mapping[str, Any], names: Sequence[str]) -> dict[st
                 name=name,
                 partitions=partitions[name],
                 cleanup=settings[name].get("cleanup.policy"),
-                retention_ms=int(settings[name].get("retention.ms", -1)) if settings[name] else None,
+                retention_ms=_number(settings[name], "retention.ms"),
+                max_message_bytes=_number(settings[name], "max.message.bytes"),
             )
             for name in names
         }
+
+
+async def prepare_topics(kafka: Mapping[str, Any], names: TopicNames, topics: Sequence[Topic]) -> list[str]:
+    """Create what is missing of `topics`, once what is there was found to fit; the names of the new ones.
+
+    Raises:
+        TopicProblem: one has another number of partitions, or settings that a worker would lose data by.
+        KafkaError: the broker could not be asked.
+    """
+    found = await find_topics(kafka, [topic.name for topic in topics])
+    there = [topic for topic in topics if topic.name in found]
+    # Before anything is created: else it is created in the wrong size, and has to be deleted again.
+    if problem := first_problem(names, there, found):
+        raise TopicProblem(problem)
+    created = await create_topics(kafka, topics)
+    await check_topics(kafka, names, topics)
+    return created
 
 
 async def check_topics(kafka: Mapping[str, Any], names: TopicNames, topics: Sequence[Topic]) -> None:
@@ -138,11 +157,18 @@ def first_problem(names: TopicNames, topics: Sequence[Topic], found: Mapping[str
                 f"topic {topic.name} has cleanup.policy={there.cleanup}, and {topic.cleanup} is needed; "
                 f"set it ({alter})"
             )
+        needed = int(topic.settings.get("max.message.bytes", 0))
+        if there.max_message_bytes is not None and there.max_message_bytes < needed:
+            alter = f"kafka-configs --alter --topic {topic.name} --add-config max.message.bytes={needed}"
+            return (
+                f"topic {topic.name} has max.message.bytes={there.max_message_bytes}, and {needed} is needed "
+                f"for what comes uncompressed; set it ({alter})"
+            )
     by_user = [topic for topic in topics if topic.name not in (names.items, names.models, names.dead_letters)]
-    source = found[names.events]
+    source = found.get(names.events)
     for topic in by_user:
         there = found[topic.name]
-        if there.partitions != source.partitions:
+        if source is not None and there.partitions != source.partitions:
             return (
                 f"topic {topic.name} has {there.partitions} partitions and {names.events} has "
                 f"{source.partitions}; they must be equal: delete {topic.name} and run millstream topics "
@@ -185,6 +211,10 @@ def _new(topic: Topic) -> NewTopic:
         replication_factor=topic.replication_factor,
         topic_configs=dict(topic.settings),
     )
+
+
+def _number(settings: Mapping[str, str], name: str) -> int | None:
+    return int(settings[name]) if name in settings else None
 
 
 async def _await_listed(admin: AIOKafkaAdminClient, names: Sequence[str], *, limit_s: float = 10.0) -> None:

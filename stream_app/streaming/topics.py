@@ -14,6 +14,8 @@ DEAD_LETTER_MAX_BYTES = 16 * 1024 * 1024
 
 FOR_EVER: Mapping[str, str] = {"cleanup.policy": "delete", "retention.ms": "-1"}
 LATEST_OF_EACH_KEY: Mapping[str, str] = {"cleanup.policy": "compact"}
+# What was retired must be known to a worker that starts years later: a model's bundle has it still.
+RETIRED_FOR_GOOD: Mapping[str, str] = {**LATEST_OF_EACH_KEY, "delete.retention.ms": str(3650 * DAY_MS)}
 # Else recovery grows with the log and not with the users: the newest segment is never compacted.
 CHANGELOG: Mapping[str, str] = {
     **LATEST_OF_EACH_KEY,
@@ -96,8 +98,8 @@ def plan(names: TopicNames, *, partitions: int, replication_factor: int = 1) -> 
         names.lists_changelog: CHANGELOG,
     }
     in_one_order = {
-        names.items: LATEST_OF_EACH_KEY,
-        names.models: LATEST_OF_EACH_KEY,
+        names.items: RETIRED_FOR_GOOD,
+        names.models: RETIRED_FOR_GOOD,
         names.dead_letters: {
             "cleanup.policy": "delete",
             "retention.ms": str(30 * DAY_MS),

@@ -13,7 +13,6 @@ from typing import Any
 import faust
 import mode.loop
 from faust.auth import SASLCredentials, SSLCredentials
-from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from stream_app.streaming import lane
@@ -89,12 +88,9 @@ class WorkerApp(faust.App):
         return producer
 
     @property
-    def has_partitions(self) -> bool:
-        """Whether the group has given this worker anything to do."""
-        try:
-            return bool(self._lane_consumer.assignment())
-        except ConsumerNotStarted:
-            return False
+    def has_joined(self) -> bool:
+        """Whether the group has told this worker its partitions; a spare worker has none."""
+        return int(self.consumer_generation_id) > 0
 
     @property
     def _lane_consumer(self) -> LaneConsumer:

@@ -31,7 +31,8 @@ from stream_app.streaming.lane.protocol import Lane
 from stream_app.streaming.lane.recovery import apply_changelog_records, note_positions, unfinished
 from stream_app.streaming.lane.thread import LaneConsumerThread
 
-DRAIN_TIMEOUT_S = 30.0
+DRAIN_TIMEOUT_S = 8.0
+"""Less than the rebalance timeout: a worker that drains for longer is expelled and hands over nothing."""
 _FETCH_TIMEOUT_S = 1.0
 _RECOVERY_FETCH_TIMEOUT_S = 0.05
 """A recovery may be over without another record: look soon."""
@@ -81,7 +82,13 @@ class LaneConsumer(driver.Consumer):
     def commit_soon(self) -> None:
         """Commit what is acknowledged now, unless a commit is under way already."""
         if self._committing is None or self._committing.done():
-            self._committing = asyncio.create_task(self.commit(), name="a commit that is due")
+            self._committing = asyncio.create_task(self._commit_now(), name="a commit that is due")
+
+    async def _commit_now(self) -> None:
+        try:
+            await self.commit()
+        except Exception as error:  # the next one, within a second, has the same to commit
+            self.log.info("a commit that was due failed: %r", error)
 
     def _new_offset(self, tp: TP) -> int | None:
         if tp.topic == self.lane.topic:

@@ -13,12 +13,15 @@ from faust.transport.drivers import aiokafka as driver
 TRANSACTION_TIMEOUT_MS = 120_000
 """When the broker aborts a transaction that nobody ends; a broker may be gone for a minute meanwhile."""
 
+MAX_RECORD_BYTES = 1_000_000
+"""Of key and value together; Kafka's default limit is 1,048,588 for a batch of one."""
+
 Headers = list[tuple[str, bytes]]
 OutgoingRecord = tuple[bytes | None, bytes | None, Headers]
 
 
 class RecordTooLarge(Exception):
-    """A record does not fit into a batch; raise the producer's limit or cut the record."""
+    """A record exceeds what a broker takes; whoever makes it has to cut it."""
 
 
 class LaneProducer(driver.Producer):
@@ -58,22 +61,22 @@ class BatchSender:
     ) -> list[asyncio.Future[Any]]:
         """Send (key, value) pairs in order; the futures resolve to metadata when the broker has acknowledged.
 
-        Raises RecordTooLarge where a record alone exceeds the largest batch.
+        Raises RecordTooLarge where a record alone exceeds what a broker takes.
         """
         client = self._client()
         futures = []
         async with self._locks[topic, partition]:
             batch = client.create_batch()
             for key, value in records:
+                if (size := len(key or b"") + len(value or b"")) > MAX_RECORD_BYTES:
+                    raise RecordTooLarge(
+                        f"a record of {size} bytes for {topic} exceeds the {MAX_RECORD_BYTES} that a broker "
+                        "takes"
+                    )
                 if batch.append(key=key, value=value, timestamp=None) is None:
-                    if batch.record_count():
-                        futures.append(await client.send_batch(batch, topic, partition=partition))
+                    futures.append(await client.send_batch(batch, topic, partition=partition))
                     batch = client.create_batch()
-                    if batch.append(key=key, value=value, timestamp=None) is None:
-                        size = len(key or b"") + len(value or b"")
-                        raise RecordTooLarge(
-                            f"a record of {size} bytes for {topic} exceeds the largest batch"
-                        )
+                    batch.append(key=key, value=value, timestamp=None)  # an empty batch takes any record
             if batch.record_count():
                 futures.append(await client.send_batch(batch, topic, partition=partition))
         return futures

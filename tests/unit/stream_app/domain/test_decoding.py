@@ -158,6 +158,7 @@ BAD: dict[str, tuple[bytes | None, str, str]] = {
     "item as a number": (event(item_id=1), "item_id", "Expected `str | null`"),
     "lone surrogate in the item": (event(item_id="a\udfff"), "value", "not JSON"),
     "item of 257 bytes": (event(item_id=LONG), "item_id", "item_id has 257 bytes; at most 256"),
+    "event_id of 257 bytes": (event(event_id=LONG), "event_id", "event_id has 257 bytes; at most 256"),
     "item of 257 ASCII bytes": (event(item_id="x" * 257), "item_id", "item_id has 257 bytes"),
     "no type": (event(type=ABSENT), "type", "missing required field `type`"),
     "null type": (event(type=None), "type", "Expected `str`"),

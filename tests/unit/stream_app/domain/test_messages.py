@@ -8,7 +8,20 @@ from msgspec import Struct
 
 from models.bundle.signature import EVENT_TYPES
 from stream_app.domain import messages
-from stream_app.domain.messages import INTERACTION_TYPES, MESSAGES, Event, Outcome, encode, schemas
+from stream_app.domain.messages import (
+    INTERACTION_TYPES,
+    MESSAGES,
+    Because,
+    Event,
+    ModelRef,
+    Outcome,
+    Recommendation,
+    RecommendedItem,
+    Trigger,
+    encode,
+    encode_within,
+    schemas,
+)
 from tests.unit.stream_app.domain.examples import ABSENT, FULL, WRONG
 
 EVERY_FIELD = [(kind, field) for kind in FULL for field in kind.__struct_fields__]
@@ -127,3 +140,33 @@ def test_a_schema_names_and_describes_each_field(name: str) -> None:
         for field, found in definition["properties"].items():
             referred = schema["$defs"].get(found.get("$ref", "").rpartition("/")[2], {})
             assert found.get("description") or referred.get("description"), f"{title}.{field}"
+
+
+def big_list(*, items: int, size: int, reasons: int) -> Recommendation:
+    why = tuple(Because(item_id="b" * size, weight=0.1) for _ in range(reasons))
+    return Recommendation(
+        user_id="u",
+        items=tuple(RecommendedItem(item_id="i" * size, score=1.0, because=why) for _ in range(items)),
+        model=ModelRef("v", "champion"),
+        trigger=Trigger((), "events", 0, 7),
+        history_length=1,
+        event_timestamp=1,
+        emitted_at=2,
+    )
+
+
+def test_a_list_that_fits_is_sent_as_it_is() -> None:
+    whole = big_list(items=10, size=20, reasons=3)
+    assert encode_within(100_000, whole) == encode(whole)
+
+
+@pytest.mark.parametrize(("items", "reasons", "left"), [(20, 9, 20), (80, 9, 40), (4000, 0, 31)])
+def test_a_list_that_does_not_fit_loses_its_reasons_and_then_its_end(
+    items: int, reasons: int, left: int
+) -> None:
+    sent = msgspec.json.decode(
+        encode_within(15_000, big_list(items=items, size=250, reasons=reasons)), type=Recommendation
+    )
+    assert len(sent.items) == left
+    assert all(not item.because for item in sent.items)
+    assert sent.trigger.offset == 7

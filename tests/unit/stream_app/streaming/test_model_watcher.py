@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,28 @@ async def test_other_channels_and_nonsense_change_nothing(channel: Channel) -> N
     await channel.announce("v3", f"{uri}-missing", digest)
     await channel.announce("v3", uri, "0" * 64)
     assert channel.swapped == ["v1"]
+
+
+async def test_a_registry_out_of_reach_is_asked_again_until_another_is_announced(
+    channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_app.streaming.model_watcher._PAUSES_S", (0.01,))
+    away = [True]
+    fetch = Registry.fetch
+
+    def fetch_unless_away(registry: Registry, version: str) -> Path:
+        if away[0]:
+            raise ConnectionError("no route to the storage")
+        return fetch(registry, version)
+
+    monkeypatch.setattr(Registry, "fetch", fetch_unless_away)
+    first, second = channel.publish("v1"), channel.publish("v2")
+    await channel.announce("v1", *first)
+    await asyncio.sleep(0.05)
+    assert channel.swapped == []
+    await channel.announce("v2", *second)
+    away[0] = False
+    while not channel.swapped:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert channel.swapped == ["v2"]

@@ -14,7 +14,12 @@ PLAN = {topic.name: topic for topic in plan(NAMES, partitions=6, replication_fac
 def found() -> dict[str, FoundTopic]:
     """Topics on a broker, all as they should be."""
     return {
-        name: FoundTopic(name=name, partitions=topic.partitions, cleanup=topic.cleanup)
+        name: FoundTopic(
+            name=name,
+            partitions=topic.partitions,
+            cleanup=topic.cleanup,
+            max_message_bytes=int(topic.settings.get("max.message.bytes", 1_048_588)),
+        )
         for name, topic in PLAN.items()
     }
 
@@ -113,3 +118,17 @@ def test_items_may_have_any_number_of_partitions() -> None:
     topics = found()
     topics[NAMES.items] = replace(topics[NAMES.items], partitions=9)
     assert first_problem(NAMES, list(PLAN.values()), topics) is None
+
+
+def test_a_dead_letter_topic_that_takes_less_than_a_default_kafka_sends_is_a_problem() -> None:
+    topics = found()
+    topics[NAMES.dead_letters] = replace(topics[NAMES.dead_letters], max_message_bytes=1_048_588)
+    problem = first_problem(NAMES, list(PLAN.values()), topics)
+    assert problem is not None and "max.message.bytes=16777216" in problem and NAMES.dead_letters in problem
+    unknown = replace(topics[NAMES.dead_letters], max_message_bytes=None)
+    assert first_problem(NAMES, list(PLAN.values()), {**topics, NAMES.dead_letters: unknown}) is None
+
+
+def test_what_was_retired_is_remembered_for_years() -> None:
+    for name in (NAMES.items, NAMES.models):
+        assert int(PLAN[name].settings["delete.retention.ms"]) > 5 * 365 * 86_400_000

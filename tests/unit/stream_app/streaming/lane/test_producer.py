@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
-from stream_app.streaming.lane.producer import BatchSender, RecordTooLarge
+from stream_app.streaming.lane.producer import MAX_RECORD_BYTES, BatchSender, RecordTooLarge
 
 
 class Batch:
@@ -17,7 +18,7 @@ class Batch:
         self.values: list[bytes] = []
 
     def append(self, *, key: bytes, value: bytes, timestamp: None) -> object | None:
-        if sum(map(len, self.values)) + len(value) > 100:
+        if self.values and sum(map(len, self.values)) + len(value) > 100:
             return None
         self.values.append(value)
         return object()
@@ -60,7 +61,18 @@ async def test_there_is_a_future_for_each_batch_and_none_for_nothing() -> None:
     assert [len(values) for values in client.accepted] == [2, 2, 1]
 
 
-async def test_a_record_that_fits_nowhere_is_an_error_and_not_a_loss() -> None:
-    sender = BatchSender(Client)  # type: ignore[arg-type]
-    with pytest.raises(RecordTooLarge, match="101 bytes"):
-        await sender.send("t", 0, [(b"", b"x" * 101)])
+async def test_a_record_that_a_broker_would_refuse_is_an_error_before_it_is_sent() -> None:
+    client = Client()
+    sender = BatchSender(lambda: client)  # type: ignore[arg-type, return-value]
+    with pytest.raises(RecordTooLarge, match="1000001 bytes for t exceeds"):
+        await sender.send("t", 0, [(b"k", b"x" * MAX_RECORD_BYTES)])
+    assert client.accepted == []
+
+
+async def test_aiokafkas_own_batches_take_any_record_first_and_are_cut_after_it() -> None:
+    """What the sender relies on, and what the batches above stand in for."""
+    producer = AIOKafkaProducer(max_batch_size=900_000)
+    batch = producer.create_batch()
+    assert batch.append(key=b"k", value=b"x" * MAX_RECORD_BYTES, timestamp=None) is not None
+    assert batch.append(key=b"k", value=b"x", timestamp=None) is None
+    assert batch.record_count() == 1
