@@ -13,6 +13,7 @@ from typing import Any
 import faust
 import mode.loop
 from faust.auth import SASLCredentials, SSLCredentials
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from stream_app.streaming import lane
@@ -90,7 +91,11 @@ class WorkerApp(faust.App):
     @property
     def has_joined(self) -> bool:
         """Whether the group has told this worker its partitions; a spare worker has none."""
-        return int(self.consumer_generation_id) > 0
+        try:
+            # The embedded broker counts its groups' generations from 0.
+            return int(self.consumer_generation_id) > 0 or bool(self._lane_consumer.assignment())
+        except ConsumerNotStarted:
+            return False
 
     @property
     def _lane_consumer(self) -> LaneConsumer:
