@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "worker": Entry("worker", "Read events, send recommendations."),
     "recommend": Entry("inspect", "What a user gets."),
     "history": Entry("inspect", "What is stored of a user."),
+    "dead-letters": Entry("dead_letters", "Bad events: look at them, put them back."),
     "train": Entry("training", "Train a model from an interaction log."),
     "retrain": Entry("training", "Train from the events topic, compare, publish, announce."),
     "export": Entry("training", "Write a trained model as a bundle."),
