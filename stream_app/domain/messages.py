@@ -91,7 +91,7 @@ class ModelRef(Struct, frozen=True, gc=False):
     role: Annotated[Role, Meta(description="`fallback` is the live trending list, made without a model")]
 
 
-class Trigger(Struct, frozen=True, gc=False):
+class Trigger(Struct, frozen=True, gc=False, omit_defaults=True):
     """The stored position after the events were applied: the list reflects the history exactly up to it."""
 
     event_ids: Annotated[
@@ -100,6 +100,7 @@ class Trigger(Struct, frozen=True, gc=False):
     topic: Annotated[str, Meta(description="the source topic")]
     partition: Annotated[int, Meta(description="the source partition")]
     offset: Annotated[int, Meta(description="the last event's offset")]
+    epoch: Annotated[int, Meta(description="raised where the source topic was made anew; 0 if absent")] = 0
 
 
 class Recommendation(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -115,12 +116,13 @@ class Recommendation(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=
     experiment: Annotated[str | None, Meta(description="the trial's name, where one runs")] = None
 
 
-class EventPosition(Struct, frozen=True, gc=False):
+class EventPosition(Struct, frozen=True, gc=False, omit_defaults=True):
     """Where an event lies in the source topic."""
 
     topic: Annotated[str, Meta(description="the source topic")]
     partition: Annotated[int, Meta(description="the source partition")]
     offset: Annotated[int, Meta(description="the event's offset")]
+    epoch: Annotated[int, Meta(description="raised where the source topic was made anew; 0 if absent")] = 0
 
 
 class Outcome(Struct, frozen=True, gc=False, kw_only=True):

@@ -108,11 +108,11 @@ class Answering:
             if touch.after is None or not touch.is_answered:
                 continue
             ranking, model = next(ranked)
-            made_of, offset = history.position(touch.after)
-            new = GivenList(made_of, offset, now_ms, self._k, model, ranking.hashes)
+            at = history.position(touch.after)
+            new = GivenList(*at, now_ms, self._k, model, ranking.hashes)
             # Beside what there was before the chunk: a replay never begins in the midst of one.
             given[user] = remember(before[user], new, committed=committed)
-            message = self._recommendation(tp, touch, offset, ranking, model, now_ms)
+            message = self._recommendation(tp, touch, at, ranking, model, now_ms)
             answers.recommendations.append((user, message))
             answers.by_role[model.role] += 1
         answers.lists = {user: write(kept) if kept else None for user, kept in given.items()}
@@ -140,8 +140,15 @@ class Answering:
         return rank_trending(self._candidates(), [touch.after for touch in touches], k=self._k)
 
     def _recommendation(
-        self, tp: TP, touch: Touch, offset: int, ranking: RankedList, model: ModelRef, now_ms: int
+        self,
+        tp: TP,
+        touch: Touch,
+        at: tuple[int, int],
+        ranking: RankedList,
+        model: ModelRef,
+        now_ms: int,
     ) -> bytes:
+        epoch, offset = at
         ids = [event.event_id for event in touch.events if event.event_id is not None]
         return encode_within(
             MAX_RECOMMENDATION_BYTES,
@@ -149,7 +156,7 @@ class Answering:
                 user_id=touch.user.decode(),
                 items=ranking.items,
                 model=model,
-                trigger=Trigger(tuple(ids[-EVENT_IDS_MAX:]), self._topic, tp.partition, offset),
+                trigger=Trigger(tuple(ids[-EVENT_IDS_MAX:]), self._topic, tp.partition, offset, epoch),
                 history_length=history.length(touch.after or b""),
                 event_timestamp=touch.events[-1].timestamp_ms,
                 emitted_at=now_ms,
@@ -194,7 +201,7 @@ class Answering:
             given,
             seen=seen,
             positive=self._positive,
-            source=EventPosition(self._topic, tp.partition, event.offset),
+            source=EventPosition(self._topic, tp.partition, event.offset, epoch),
             now_ms=now_ms,
         )
 

@@ -20,7 +20,7 @@ from stream_app.domain.messages import (
 )
 
 _MODEL = {"version": "20231114-221320-4f2a", "role": "champion"}
-_POSITION = {"topic": "events", "partition": 3, "offset": 17}
+_POSITION = {"topic": "events", "partition": 3, "offset": 17, "epoch": 2}
 _TRIGGER = {"event_ids": ["e1", "e2"], **_POSITION}
 _BECAUSE = {"item_id": "i0", "weight": 0.25}
 _PLACE = {"item_id": "i1", "score": 1.5, "because": [_BECAUSE], "propensity": 0.5}
@@ -81,6 +81,8 @@ FULL: dict[type[Struct], dict[str, Any]] = {
 }
 
 ABSENT: dict[type[Struct], dict[str, Any]] = {
+    Trigger: {"epoch": 0},
+    EventPosition: {"epoch": 0},
     Event: {"item_id": None, "timestamp": None, "event_id": None, "context": None},
     Item: {
         "title": None,
@@ -135,6 +137,7 @@ WRONG: dict[type[Struct], dict[str, list[Any]]] = {
         "topic": [*_NO_TEXT, None],
         "partition": [*_NO_WHOLE_NUMBER, None],
         "offset": [*_NO_WHOLE_NUMBER, None],
+        "epoch": [*_NO_WHOLE_NUMBER, None],
     },
     Recommendation: {
         "user_id": [*_NO_TEXT, None],
@@ -150,6 +153,7 @@ WRONG: dict[type[Struct], dict[str, list[Any]]] = {
         "topic": [*_NO_TEXT, None],
         "partition": [*_NO_WHOLE_NUMBER, None],
         "offset": [*_NO_WHOLE_NUMBER, None],
+        "epoch": [*_NO_WHOLE_NUMBER, None],
     },
     Outcome: {
         "user_id": [*_NO_TEXT, None],
