@@ -16,9 +16,10 @@ from typing import Any
 import aiokafka
 import faust
 import pytest
-from aiokafka.consumer.fetcher import Fetcher, FetchResult
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.structs import TopicPartition
 from faust.stores import STORES, rocksdb
 from faust.tables.manager import TableManager
@@ -63,8 +64,16 @@ SIGNATURES: dict[Callable[..., Any], list[str]] = {
     # lane/producer.py
     driver.Producer._settings_extra: ["self"],
     driver.Producer._ensure_producer: ["self"],
+    driver.Producer._settings_default: ["self"],
+    driver.Producer._settings_auth: ["self"],
     aiokafka.AIOKafkaProducer.create_batch: ["self"],
     aiokafka.AIOKafkaProducer.send_batch: ["self", "batch", "topic", "partition"],
+    # transactions.py
+    aiokafka.AIOKafkaProducer.begin_transaction: ["self"],
+    aiokafka.AIOKafkaProducer.commit_transaction: ["self"],
+    aiokafka.AIOKafkaProducer.abort_transaction: ["self"],
+    aiokafka.AIOKafkaProducer.send_offsets_to_transaction: ["self", "offsets", "group_id"],
+    TransactionManager.wait_for_transaction_end: ["self"],
     # lane/recovery.py
     Recovery.need_recovery: ["self"],
     Recovery.flush_buffers: ["self"],
@@ -211,6 +220,23 @@ class TestRecovery:
     def test_its_high_watermarks_are_last_offsets(self) -> None:
         assert "value - 1 if value is not None else -1" in inspect.getsource(Recovery._build_highwaters)
 
+    def test_it_tells_that_it_is_complete_before_anything_of_the_source_is_sought(self) -> None:
+        """Where the sources are checked, and those made anew sent to their beginning."""
+        source = inspect.getsource(Recovery.on_recovery_completed)
+        assert source.index("on_rebalance_complete.send()") < source.index("consumer.perform_seek()")
+
+    def test_it_asks_for_high_watermarks_before_it_seeks_or_reads(self) -> None:
+        """Where partitions are taken over, before the end of a changelog is known."""
+        source = inspect.getsource(Recovery._restart_recovery.fun)
+        steps = ["self._build_highwaters", "self._seek_offsets", "resume_partitions"]
+        assert [source.index(step) for step in steps] == sorted(source.index(step) for step in steps)
+
+    async def test_its_bookkeeping_is_kept_by_partition(self, app: faust.App) -> None:
+        recovery = app.tables.recovery
+        for name in ("active_offsets", "active_highwaters", "standby_offsets", "standby_highwaters"):
+            assert isinstance(getattr(recovery, name), dict)
+        assert isinstance(recovery.active_tps, set) and isinstance(recovery.standby_tps, set)
+
 
 class TestFetchThread:
     """faust.transport.drivers.aiokafka"""
@@ -225,6 +251,22 @@ class TestFetchThread:
         assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(
             aiokafka.AIOKafkaConsumer.start
         )
+
+    def test_the_isolation_level_is_read_when_the_consumer_starts(self) -> None:
+        assert "isolation_level=self._isolation_level" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+    def test_markers_of_transactions_are_passed_over_and_move_the_position(self) -> None:
+        """Hole 6 as it is: what ends a transaction is no record, and yet an offset."""
+        source = inspect.getsource(PartitionRecords)
+        assert "is_control_batch" in source and "next_fetch_offset = next_batch.next_offset" in source
+
+    async def test_a_position_is_kept_for_each_assigned_partition(self) -> None:
+        subscriptions, partition = SubscriptionState(), TopicPartition("topic", 0)
+        subscriptions.assign_from_user([partition])
+        state = subscriptions.subscription.assignment.state_value(partition)
+        assert not state.has_valid_position
+        state.reset_to(7)
+        assert state.has_valid_position and state.position == 7
 
     def test_a_generation_is_noted_before_the_partitions_are_handed_out(self) -> None:
         source = inspect.getsource(driver.ConsumerRebalanceListener.on_partitions_assigned)
@@ -283,3 +325,9 @@ class TestProducer:
         assert batch.append(key=b"k", value=b"v" * 500, timestamp=None) is None
         assert batch.record_count() == 1
         await asyncio.sleep(0)
+
+    async def test_a_transactional_one_has_a_manager_and_others_have_none(self) -> None:
+        plain = aiokafka.AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+        transactional = aiokafka.AIOKafkaProducer(bootstrap_servers="127.0.0.1:1", transactional_id="id")
+        assert plain._txn_manager is None
+        assert transactional._txn_manager.wait_for_transaction_end() is None
