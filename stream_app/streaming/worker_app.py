@@ -21,6 +21,7 @@ from stream_app.streaming.fencing import Fence
 from stream_app.streaming.lane.consumer import LaneConsumer
 from stream_app.streaming.lane.producer import LaneProducer
 from stream_app.streaming.lane.protocol import Lane
+from stream_app.streaming.lane.tables import LaneTableManager
 from stream_app.streaming.repeated_lines import RepeatedLines, limit_repeated_lines
 from stream_app.streaming.watchdog import force_exit_after
 
@@ -166,6 +167,7 @@ def create_worker_app(
         worker_redirect_stdouts=False,
         autodiscover=False,
         Worker=LaneWorker,
+        TableManager=LaneTableManager,
     )
     app.fence = Fence(session_timeout_s=session_timeout_s, current_generation=app.current_generation)
     source = app.topic(source_topic, key_type=bytes, value_type=bytes, partitions=partitions)

@@ -80,6 +80,8 @@ SIGNATURES: dict[Callable[..., Any], list[str]] = {
     Recovery._set_recovery_ended: ["self"],
     Recovery.standby_remaining_total: ["self"],
     TableManager.on_standbys_ready: ["self"],
+    # lane/tables.py
+    TableManager._update_channels: ["self"],
     # lane/store.py
     rocksdb.Store._open_for_partition: ["self", "partition"],
     rocksdb.Store._db_for_partition: ["self", "partition"],
@@ -236,6 +238,19 @@ class TestRecovery:
         for name in ("active_offsets", "active_highwaters", "standby_offsets", "standby_highwaters"):
             assert isinstance(getattr(recovery, name), dict)
         assert isinstance(recovery.active_tps, set) and isinstance(recovery.standby_tps, set)
+
+
+class TestTableManager:
+    """faust.tables.manager"""
+
+    def test_its_start_is_a_second_of_sleep_and_what_the_lanes_does_as_well(self) -> None:
+        lines = [line.strip() for line in inspect.getsource(TableManager.on_start).splitlines()[2:]]
+        assert lines == [
+            "await self.sleep(1.0)",
+            "if not self.should_stop:",
+            "await self._update_channels()",
+            "await self.recovery.start()",
+        ]
 
 
 class TestFetchThread:
