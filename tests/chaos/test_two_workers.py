@@ -71,3 +71,40 @@ async def test_a_worker_frozen_past_its_session_does_no_harm_when_it_wakes(
         await asyncio.sleep(1)
     # Its own late records are written over only some time later.
     await settle_and_check(second, by_position=True)
+
+
+async def test_a_standby_takes_over_with_what_it_has_read_already(
+    apache_kafka: ApacheKafka, make_worker: MakeWorker
+) -> None:
+    first, second = (
+        make_worker(apache_kafka, name=name, settings={"standby_replicas": 1}) for name in ("first", "second")
+    )
+    first.start()
+    await first.ready()
+    async with events_flowing(first):
+        await asyncio.sleep(2)
+        second.start()
+        await second.ready()
+        await asyncio.sleep(3)
+        taken_over = second.log.count("Worker ready")
+        first.kill()
+        await second.says("Worker ready", times=taken_over + 1)
+        await asyncio.sleep(1)
+        # It reads on from where it stood as a standby: the whole changelog of 5 s would be thousands.
+        started_at = _reading_starts(second.log)
+        first.start()
+        await first.ready()
+    assert min(started_at.values()) > 100, started_at
+    await settle_and_check(second)
+
+
+def _reading_starts(log: str) -> dict[str, int]:
+    """Where the last recovery began to read each history changelog, by partition."""
+    table = log.rsplit("active offsets at start of reading:", 1)[1].split("+ \n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in table.splitlines() if "|" in line][1:]
+    starts, topic = {}, ""
+    for name, partition, offset in rows:
+        topic = topic if name == "〃" else name
+        if "history" in topic:
+            starts[partition] = int(offset)
+    return starts
