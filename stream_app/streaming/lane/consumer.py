@@ -180,7 +180,7 @@ class LaneConsumer(driver.Consumer):
                     await self.callback(self._to_message(tp, record))
                     self._read_offset[tp] = record.offset
             await asyncio.sleep(0)
-        if recovering and not self._is_over(generation):
+        if recovering and not records and not self._is_over(generation):
             positions = await self._thread.positions(recovering)
             if not self._is_over(generation):
                 note_positions(tables, positions)

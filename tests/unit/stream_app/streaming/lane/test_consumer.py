@@ -217,6 +217,7 @@ async def test_hole_6_a_recovery_ends_at_a_marker_that_nobody_hands_out(
     recovery.active_tps.add(changelog)
     recovery.active_highwaters[changelog], recovery.active_offsets[changelog] = 8, 6
     recovery.in_recovery = app.in_recovery = True
+    thread_of(consumer).brings = set()
     thread_of(consumer).at[changelog] = 7
     await consumer._deliver_next()
     assert recovery.in_recovery
