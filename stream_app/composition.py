@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import IO, Any
@@ -36,7 +36,13 @@ from stream_app.streaming.pipeline import Pipeline, Tables
 from stream_app.streaming.source_lane import SourceLane
 from stream_app.streaming.sources import SourceChanged, Sources
 from stream_app.streaming.state_folder import Identity, StateFolderProblem, claim
-from stream_app.streaming.topic_admin import NoBroker, TopicProblem, await_broker, prepare_topics
+from stream_app.streaming.topic_admin import (
+    NoBroker,
+    TopicProblem,
+    await_broker,
+    prepare_topics,
+    until_one_vanishes,
+)
 from stream_app.streaming.topics import TopicNames, plan
 from stream_app.streaming.touches import EpochPassed, Window
 from stream_app.streaming.transactions import ExactlyOnce
@@ -148,6 +154,7 @@ class _Worker:
         self._app.lane = self._lane = lane = self._compose_lane()
         self._metrics.in_flight.set_function(lambda: lane.in_flight)
         self._start_watchdog(lane)
+        self._tasks.append(asyncio.create_task(self._watch_topics([topic.name for topic in topics])))
 
     async def check_sources(self, *_: object, **__: object) -> None:
         """When a recovery has ended, and before anything is read: is it still the same source?"""
@@ -219,6 +226,13 @@ class _Worker:
                 await watcher.apply(record.key, record.value)
 
         self._keep_going("models", follow())
+
+    async def _watch_topics(self, topics: Sequence[str]) -> None:
+        # aiokafka would ask for a topic that is gone for ever, ten thousand times a second.
+        name = await until_one_vanishes(self._kafka, topics)
+        end_process(
+            f"topic {name} has vanished; create it (millstream topics create) and start the worker again"
+        )
 
     def _keep_going(self, topic: str, following: Coroutine[Any, Any, None]) -> None:
         async def follow() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +130,26 @@ async def prepare_topics(kafka: Mapping[str, Any], names: TopicNames, topics: Se
     created = await create_topics(kafka, topics)
     await check_topics(kafka, names, topics)
     return created
+
+
+async def until_one_vanishes(
+    kafka: Mapping[str, Any], names: Collection[str], *, every_s: float = 5.0
+) -> str:
+    """Look now and then; returns the name of a topic that was missing twice in a row.
+
+    A broker that does not answer says nothing of its topics, and is asked again.
+    """
+    before: set[str] = set()
+    while True:
+        with suppress(KafkaError, OSError):
+            async with _admin(kafka) as admin:
+                while True:
+                    missing = set(names) - set(await admin.list_topics())
+                    if gone := sorted(missing & before):
+                        return gone[0]
+                    before = missing
+                    await asyncio.sleep(every_s)
+        await asyncio.sleep(every_s)
 
 
 async def check_topics(kafka: Mapping[str, Any], names: TopicNames, topics: Sequence[Topic]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from stream_app.brokers import ApacheKafka, Broker
 from stream_app.streaming.topic_admin import create_topics, find_topics
@@ -138,3 +139,19 @@ async def test_a_state_folder_of_another_app_or_in_use_stops_the_start(
     )
     assert code == 1
     assert f"holds the state of app {worker.names.app_id}, and this worker is for another-app" in line
+
+
+@pytest.mark.parametrize("which", ["events", "recommendations"])
+async def test_a_topic_that_vanishes_ends_a_running_worker_with_one_line(
+    broker: Broker, make_worker: MakeWorker, which: str
+) -> None:
+    worker = make_worker(broker)
+    worker.start()
+    await worker.ready()
+    topic = getattr(worker.names, which)
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+    await admin.start()
+    await admin.delete_topics([topic])
+    await admin.close()
+    assert await worker.ended(limit_s=60) == 1
+    assert worker.log.splitlines()[-1].startswith(f"millstream: topic {topic} has vanished; create it")
