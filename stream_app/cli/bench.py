@@ -78,6 +78,41 @@ def worker(
 
 
 @app.command()
+def compare(
+    events: Annotated[
+        int, typer.Option(min=1000, help="Events a run for the worker and the loop.")
+    ] = 300_000,
+    quix_events: Annotated[int, typer.Option(min=1000, help="Events a run for Quix Streams.")] = 60_000,
+    naive_events: Annotated[int, typer.Option(min=100, help="Events a run for the naive agent.")] = 20_000,
+    rounds: Rounds = 3,
+    bare: Annotated[bool, typer.Option(help="Run a bare loop over aiokafka and rocksdict.")] = True,
+    quix: Annotated[bool, typer.Option(help="Run Quix Streams, in an environment of its own.")] = True,
+    naive: Annotated[bool, typer.Option(help="Run the naive Faust agent.")] = True,
+    exactly_once: Annotated[bool, typer.Option(help="Run the worker with exactly-once delivery too.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """The same work through the worker, a bare loop, Quix Streams and a naive Faust agent.
+
+    One Apache Kafka on one core, each in turn on the other; 200-byte events, Zipf over 100,000 users, 4
+    partitions; the same JSON in and out, the same lists. Needs two cores, Linux, Java and Maven; Quix Streams
+    is fetched on first use.
+    """
+    from stream_app.bench.compare import RIVALS, bench_compare
+
+    _quiet()
+    results, ratios = bench_compare(
+        events=events,
+        quix_events=quix_events,
+        naive_events=naive_events,
+        rounds=rounds,
+        rivals=[name for name, wanted in zip(RIVALS, (bare, quix, naive), strict=True) if wanted],
+        exactly_once=exactly_once,
+        say=say,
+    )
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
 def recovery(
     users: Annotated[int, typer.Option(min=100, help="Users with 150 events each.")] = 100_000,
     rounds: Rounds = 3,
