@@ -39,8 +39,10 @@ def bench_compare(
 ) -> tuple[list[Result], dict[str, float]]:
     """Results (medians of `rounds`) and ratios: the worker's events/s over each rival's.
 
-    Raises BenchError where an answer is missing.
+    Raises BenchError where an answer is missing, or a rival is unknown.
     """
+    if unknown := set(rivals) - set(RIVALS):
+        raise BenchError(f"no rival {', '.join(sorted(unknown))}; there are {', '.join(RIVALS)}")
     if exactly_once and (refusal := exactly_once_refusal()):
         say(f"exactly-once is left out: {refusal}")
         exactly_once = False
@@ -84,10 +86,7 @@ def exactly_once_refusal() -> str | None:
 def _rival(name: str, events: int) -> Contender:
     if name == "quix_streams":
         return _contender(name, quix_command(), events, quix_variables())
-    commands = {"bare_loop": BARE_LOOP, "naive_faust": NAIVE_AGENT}
-    if name not in commands:
-        raise BenchError(f"no rival {name}; there are {', '.join(RIVALS)}")
-    return _contender(name, commands[name], events)
+    return _contender(name, BARE_LOOP if name == "bare_loop" else NAIVE_AGENT, events)
 
 
 def _contender(

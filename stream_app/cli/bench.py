@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from stream_app.cli.session import AsJson, answer, say
 
 app = typer.Typer(no_args_is_help=True, help="Measure: the figures of the documentation.")
 
-RANDOM = "random"
+RANDOM, NONE = "random", "none"
 RANDOM_ITEMS = 3_700
 
 Rounds = Annotated[int, typer.Option(min=1, help="Runs of each; the medians are given.")]
@@ -113,6 +113,41 @@ def compare(
 
 
 @app.command()
+def latency(
+    model: Annotated[
+        str, typer.Option(help="3,700 items, L = 50, d = 64, or the fallback alone.", metavar="random|none")
+    ] = RANDOM,
+    rates: Annotated[
+        str, typer.Option(help="Events a second, with commas; 'half' of the sustainable load.")
+    ] = "100,half",
+    seconds: Annotated[float, typer.Option(min=1, help="Of each load, after the warm-up.")] = 20.0,
+    warm_up: Annotated[float, typer.Option(min=0, help="Seconds of each load that do not count.")] = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """From the sending of an event to the arrival of its recommendation, under an open load.
+
+    Every event has its moment, and its latency counts from there, whatever held it up; beside it the time
+    that the broker alone takes at the same rate. Needs two cores, Linux, Java and Maven.
+    """
+    from stream_app.bench.latency import bench_latency
+
+    if model not in (RANDOM, NONE):
+        raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
+    wanted = _rates(rates)
+    _quiet()
+    with _bundle(RANDOM) if model == RANDOM else nullcontext() as folder:
+        results, ratios = bench_latency(
+            folder,
+            items=RANDOM_ITEMS if folder else None,
+            rates=wanted,
+            seconds=seconds,
+            warm_up_s=warm_up,
+            say=say,
+        )
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
 def recovery(
     users: Annotated[int, typer.Option(min=100, help="Users with 150 events each.")] = 100_000,
     rounds: Rounds = 3,
@@ -166,6 +201,16 @@ def _bundle(model: str) -> Iterator[Path]:
         say("exporting a model of random weights …")
         export_untrained(bundle, items=RANDOM_ITEMS)
         yield bundle
+
+
+def _rates(text: str) -> list[float | str]:
+    try:
+        rates = [rate if rate == "half" else float(rate) for rate in text.split(",")]
+    except ValueError:
+        rates = []
+    if not rates or any(isinstance(rate, float) and not 0 < rate < 1e6 for rate in rates):
+        raise typer.BadParameter(f"--rates {text}: like 100,half")
+    return rates
 
 
 def _quiet() -> None:
