@@ -50,6 +50,7 @@ class Contender:
     events: int
     environment: Mapping[str, str]
     item_ids: Sequence[str] = tuple(catalogue(ITEMS))
+    users: int = 100_000
     event_bytes: int = 0
 
 
@@ -107,13 +108,20 @@ async def run_once(
     *,
     kafka: Mapping[str, Any],
     cores: Cores,
+    changelog: Mapping[str, str] | None = None,
     prepare: Callable[[TopicNames], Awaitable[None]] = _nothing,
     finish: Callable[[TopicNames, MeasuredProcess], Awaitable[None]] = _nothing,
 ) -> Result:
-    """One run on topics of its own; `prepare` comes before the process, `finish` before its end."""
-    names = await new_topics(kafka)
+    """One run on topics of its own; `prepare` comes before the process, `finish` before its end.
+
+    `changelog` are settings of the changelogs beside their own.
+    """
+    names = await new_topics(kafka, changelog=changelog)
     workload = Workload(
-        events=contender.events, item_ids=contender.item_ids, event_bytes=contender.event_bytes
+        events=contender.events,
+        users=contender.users,
+        item_ids=contender.item_ids,
+        event_bytes=contender.event_bytes,
     )
     await send_records(kafka, names.events, workload.records())
     await prepare(names)

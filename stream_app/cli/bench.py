@@ -149,7 +149,13 @@ def latency(
 
 @app.command()
 def recovery(
-    users: Annotated[int, typer.Option(min=100, help="Users with 150 events each.")] = 100_000,
+    users: Annotated[int, typer.Option(min=100, help="Users with a history each.")] = 100_000,
+    entries: Annotated[
+        int, typer.Option(min=1, max=1000, help="Events a history: 48 are 800 bytes, 150 are 2.4 kB.")
+    ] = 150,
+    updates: Annotated[
+        int, typer.Option(min=0, help="Recover again after so many updates of each user; 0: do not.")
+    ] = 0,
     rounds: Rounds = 3,
     lists: Annotated[bool, typer.Option(help="Recover the users' last lists as well.")] = True,
     stock: Annotated[bool, typer.Option(help="Let stock Faust recover the same changelogs.")] = True,
@@ -163,7 +169,49 @@ def recovery(
     from stream_app.bench.recovery import bench_recovery
 
     _quiet()
-    results, ratios = bench_recovery(users=users, rounds=rounds, lists=lists, stock=stock, say=say)
+    results, ratios = bench_recovery(
+        users=users,
+        entries=entries,
+        updates=updates,
+        rounds=rounds,
+        lists=lists,
+        stock=stock,
+        say=say,
+    )
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
+def growth(
+    users: Annotated[str, typer.Option(help="Numbers of users, with commas.")] = "10000,1000000",
+    entries: Annotated[
+        int, typer.Option(min=1, max=1000, help="Events a history: 48 are 800 bytes, 150 are 2.4 kB.")
+    ] = 48,
+    events: Annotated[int, typer.Option(min=1000, help="Events a run.")] = 200_000,
+    emit: Annotated[
+        Emit, typer.Option(help="One list a touched user of a chunk, or one each event.")
+    ] = Emit.touched,
+    rounds: Rounds = 3,
+    as_json: AsJson = False,
+) -> None:
+    """CPU time an event, memory and changelog bytes an event, with few users and with many.
+
+    The worker recovers the users' histories, then answers their events, by Zipf's law over all of them. Needs
+    two cores, Linux, Java, Maven, and 3 GB of disk for a million users.
+    """
+    from stream_app.bench.growth import bench_growth
+
+    if not all(count.isdigit() and int(count) >= 100 for count in users.split(",")):
+        raise typer.BadParameter(f"--users {users}: like 10000,1000000")
+    _quiet()
+    results, ratios = bench_growth(
+        users=[int(count) for count in users.split(",")],
+        entries=entries,
+        events=events,
+        emit=emit.value,
+        rounds=rounds,
+        say=say,
+    )
     _answer(results, ratios, as_json=as_json)
 
 
