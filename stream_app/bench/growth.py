@@ -22,7 +22,7 @@ from stream_app.streaming.topics import TopicNames
 
 EVENT_BYTES = 200
 ENTRIES = 48
-_UNCOMPACTED = {"min.compaction.lag.ms": str(24 * 3600 * 1000)}
+_UNCOMPACTED = dict.fromkeys(("min.compaction.lag.ms", "max.compaction.lag.ms"), str(24 * 3600 * 1000))
 
 Result = dict[str, Any]
 Say = Callable[[str], None]

@@ -17,6 +17,7 @@ QUIX_STREAMS = "quixstreams==3.28.1"
 PROJECT = Path(__file__).parents[2]
 # What the domain is made of, as the worker has it, so that the same code runs on the same wheels.
 _SHARED = ("msgspec", "numpy", "xxhash", "rocksdict")
+_READY = ".ready"
 
 
 def requirements() -> list[str]:
@@ -26,12 +27,9 @@ def requirements() -> list[str]:
 
 def quix_python() -> Path:
     """The Python of the environment, made where it is missing. Raises BenchError."""
-    needed = requirements()
-    digest = hashlib.sha256("\n".join([sys.version, *needed]).encode()).hexdigest()[:12]
-    folder = cache_folder() / f"quix-{digest}"
+    folder, needed = _folder(), requirements()
     python = folder / "bin" / "python"
-    ready = folder / ".ready"  # else another process is making it, or one was cut short
-    if ready.exists():
+    if is_ready():
         return python
     uv = _uv()
     for command in (
@@ -42,8 +40,18 @@ def quix_python() -> Path:
         if done.returncode != 0:
             words = (done.stderr.strip() or "no reason given").splitlines()[-1]
             raise BenchError(f"Quix Streams could not be installed: {words}; leave it out with --no-quix")
-    ready.touch()
+    (folder / _READY).touch()
     return python
+
+
+def is_ready() -> bool:
+    """Whether the environment is there, whole."""
+    return (_folder() / _READY).exists()
+
+
+def _folder() -> Path:
+    digest = hashlib.sha256("\n".join([sys.version, *requirements()]).encode()).hexdigest()[:12]
+    return cache_folder() / f"quix-{digest}"
 
 
 def _uv() -> str:
