@@ -26,8 +26,9 @@ USERS = 100_000
 
 _A_GENERATOR_PER_SECOND = 2_000
 """What one generator is trusted with; with a core of its own it could send several times as much."""
-_PREPARATION_S = 4.0
-_GRACE_S = 30.0
+_PREPARATION_S = 6.0
+"""From the start of the generators to the first event's moment."""
+_START_LIMIT_S, _GRACE_S = 60.0, 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,29 +83,30 @@ async def trial(
             ending.callback(process.end)
             return process
 
-        begin_ns = time.time_ns() + int(2 * _PREPARATION_S * 1e9)
-        lasting_s = load.seconds + load.warm_up_s
+        patience_s = 2 * _PREPARATION_S + load.seconds + load.warm_up_s + _GRACE_S
         watching = arrivals.Orders(
             bootstrap_servers=kafka["bootstrap_servers"],
             topic=read_from,
             partitions=PARTITIONS,
             kind=kind,
             count=load.count,
-            deadline_ns=begin_ns + int((lasting_s + _GRACE_S) * 1e9),
+            deadline_ns=time.time_ns() + int((_START_LIMIT_S + patience_s) * 1e9),
             file=str(folder / "arrived.npy"),
         )
         reader = start("stream_app.bench.arrivals", folder / "reader", watching)
-        await _until(lambda: arrivals.READY in (folder / "reader").read_text(), reader, limit_s=60)
+        await _until(
+            lambda: arrivals.READY in (folder / "reader").read_text(), reader, limit_s=_START_LIMIT_S
+        )
+        begin_ns = time.time_ns() + int(_PREPARATION_S * 1e9)
         orders = load.orders(bootstrap_servers=kafka["bootstrap_servers"], topic=send_to, begin_ns=begin_ns)
         sending = []
         for number, order in enumerate(orders):
             log = folder / f"generator-{number}"
             sending.append((log, start("stream_app.bench.load_generator", log, order)))
-        patience_s = 2 * _PREPARATION_S + lasting_s + 2 * _GRACE_S
         for log, process in sending:
             await _until(lambda log=log: _result(log) is not None, process, limit_s=patience_s)  # type: ignore[misc]
         arrived = Path(watching.file)
-        await _until(arrived.exists, reader, limit_s=patience_s)
+        await _until(arrived.exists, reader, limit_s=_START_LIMIT_S + 2 * patience_s)
         sent = [found for log, _ in sending if (found := _result(log)) is not None]
         moments = np.load(arrived)
     if len(moments) < load.count:
