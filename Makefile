@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check lock clean bench-engine
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 --json"
@@ -17,6 +17,9 @@ check: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench-engine: $(READY)  ## docs/benchmarks/engine.json and its plot anew, most of an hour: make bench-engine ARGS="latency"
+	@$(BIN)/python docs/benchmarks/measure_engine.py $(ARGS)
 
 lock:  ## exact versions anew, from pyproject.toml
 	@deploy/setup.sh lock

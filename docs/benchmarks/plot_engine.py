@@ -23,40 +23,90 @@ class Bar(NamedTuple):
 
 
 def charts(figures: dict[str, dict]) -> Iterator[tuple[str, list[Bar]]]:
-    """The title and the bars of each chart."""
+    """The title and the bars of each chart; one whose run is not in the figures is left out."""
     rows = {run: {row["name"]: row for row in found["results"]} for run, found in figures.items()}
 
-    def rate(run: str, name: str, label: str, key: str, whose: str = "ours") -> Bar:
-        value = rows[run][name][key]
-        return Bar(label, value, f"{value:,.0f}", whose)
+    def bars(run: str, key: str, text: str, *names: tuple[str, str, str]) -> list[Bar]:
+        found = rows.get(run, {})
+        return [
+            Bar(label, found[name][key], text.format(found[name][key]), whose)
+            for name, label, whose in names
+            if name in found
+        ]
 
-    yield (
-        "events a second, without a model (worker on one core)",
-        [
-            rate("touched", "worker", "Millstream, a list a touched user", "events_per_second"),
-            rate("each", "worker", "Millstream, a list each event", "events_per_second"),
-            rate("touched", "naive_faust", "naive Faust agent", "events_per_second", "rival"),
-        ],
-    )
-    yield (
-        "users scored a second (3,700 items, L = 50, d = 64, one core)",
-        [
-            rate("model", "worker_with_model", "the whole worker", "recommendations_per_second"),
-            rate("model", "onnxruntime_alone", "onnxruntime alone", "recommendations_per_second", "rival"),
-        ],
-    )
-    recovery = rows["recovery"]
-    yield (
-        "seconds to recover 100,000 users of 2.4 kB",
-        [
-            Bar(label, recovery[name]["recovery_s"], f"{recovery[name]['recovery_s']:.2g} s", whose)
-            for name, label, whose in (
+    every = [
+        (
+            "events a second, without a model (one core; 200-byte events)",
+            bars(
+                "compare",
+                "events_per_second",
+                "{:,.0f}",
+                ("worker", "Millstream", "ours"),
+                ("worker_exactly_once", "Millstream, exactly once", "ours"),
+                ("bare_loop", "bare aiokafka + rocksdict loop", "rival"),
+                ("quix_streams", "Quix Streams", "rival"),
+                ("naive_faust", "naive Faust agent", "rival"),
+            ),
+        ),
+        (
+            "events a second, without a model, a list each event",
+            bars(
+                "each",
+                "events_per_second",
+                "{:,.0f}",
+                ("worker", "Millstream", "ours"),
+                ("naive_faust", "naive Faust agent", "rival"),
+            ),
+        ),
+        (
+            "users scored a second (3,700 items, L = 50, d = 64, one core)",
+            bars(
+                "model",
+                "recommendations_per_second",
+                "{:,.0f}",
+                ("worker_with_model", "the whole worker", "ours"),
+                ("onnxruntime_alone", "onnxruntime alone", "rival"),
+            ),
+        ),
+        *(
+            (
+                f"ms from an event's moment to its recommendation, {title}",
+                [
+                    bar
+                    for load, name in (("100 a second", "at_100_per_second"), ("half load", "half_load"))
+                    for key, label, whose in (
+                        ("p50_ms", "p50", "ours"),
+                        ("p99_ms", "p99", "ours"),
+                        ("broker_round_trip_p50_ms", "p50 of the broker alone", "rival"),
+                    )
+                    for bar in bars(run, key, "{:.1f}", (name, f"{load}, {label}", whose))
+                ],
+            )
+            for run, title in (("latency", "with a model"), ("latency_no_model", "without"))
+        ),
+        (
+            "seconds to recover 100,000 users of 2.4 kB",
+            bars(
+                "recovery",
+                "recovery_s",
+                "{:.2g} s",
                 ("recovery_warm", "Millstream, its disk kept", "ours"),
                 ("recovery_cold", "Millstream, an empty disk", "ours"),
                 ("stock_faust", "stock Faust, an empty disk", "rival"),
-            )
-        ],
-    )
+            ),
+        ),
+        (
+            "CPU µs an event, by the number of users",
+            [
+                bar
+                for count, label in ((10_000, "10,000 users"), (1_000_000, "1,000,000 users"))
+                for bar in bars(
+                    "growth", "cpu_us_per_event", "{:.0f}", (f"growth_{count}_users", label, "ours")
+                )
+            ],
+        ),
+    ]
+    return ((title, found) for title, found in every if found)
 
 
 def svg(figures: dict[str, dict]) -> str:
@@ -82,5 +132,10 @@ def svg(figures: dict[str, dict]) -> str:
     )
 
 
-if __name__ == "__main__":
+def draw() -> None:
+    """Draw engine.svg from engine.json."""
     (HERE / "engine.svg").write_text(svg(json.loads((HERE / "engine.json").read_text())))
+
+
+if __name__ == "__main__":
+    draw()

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,9 +27,9 @@ _LOOK_EVERY_S = 0.2
 
 
 @asynccontextmanager
-async def pinned_kafka(cores: Cores) -> AsyncIterator[dict[str, Any]]:
-    """Apache Kafka on its core, and this process with it; gives aiokafka's arguments."""
-    broker = ApacheKafka()
+async def pinned_kafka(cores: Cores, *, data: Path | None = None) -> AsyncIterator[dict[str, Any]]:
+    """Apache Kafka on its core, its files in `data` or in a folder that goes; gives aiokafka's arguments."""
+    broker = ApacheKafka(data=data)
     await asyncio.to_thread(broker.start)
     try:
         assert broker.pid is not None
@@ -38,15 +39,19 @@ async def pinned_kafka(cores: Cores) -> AsyncIterator[dict[str, Any]]:
         broker.stop()
 
 
-async def new_topics(kafka: Mapping[str, Any]) -> TopicNames:
-    """Topics that no other run uses. The broker's clock stamps the recommendations, when it appends them."""
+async def new_topics(kafka: Mapping[str, Any], *, changelog: Mapping[str, str] | None = None) -> TopicNames:
+    """Topics that no other run uses; `changelog` are settings of the changelogs beside their own.
+
+    The broker's clock stamps the recommendations, when it appends them.
+    """
     tag = f"bench-{uuid.uuid4().hex[:8]}"
     names = TopicNames(app_id=tag, prefix=f"{tag}-")
-    stamped = {"message.timestamp.type": "LogAppendTime"}
+    more = {
+        names.recommendations: {"message.timestamp.type": "LogAppendTime"},
+        **dict.fromkeys(names.changelogs, changelog or {}),
+    }
     topics = [
-        replace(topic, settings={**topic.settings, **stamped})
-        if topic.name == names.recommendations
-        else topic
+        replace(topic, settings={**topic.settings, **more.get(topic.name, {})})
         for topic in plan(names, partitions=PARTITIONS)
     ]
     await create_topics(kafka, topics)

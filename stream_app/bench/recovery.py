@@ -1,8 +1,10 @@
 """Recovery: a worker takes over the state of many users, from an empty disk and from its own.
 
-The changelogs are filled straight with records, as workers would have left them. Measured is what the worker
-logs: from the assignment of its partitions to its readiness. Stock Faust recovers the same changelogs in the
-same run. The worker's memory is the largest seen from its start until it is ready, its catalogue included.
+The changelogs are filled straight with records, as workers would have left them; where updates are asked for,
+a second time too, every user's record then being written so many times more, and the broker given the time to
+compact them. Measured is what the worker logs: from the assignment of its partitions to its readiness. Stock
+Faust recovers the same changelogs in the same run. The worker's memory is the largest seen from its start
+until it is ready, its catalogue included.
 """
 
 from __future__ import annotations
@@ -13,31 +15,25 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.bundle.hashing import item_hash
 from stream_app.bench.broker_run import new_topics, pinned_kafka
+from stream_app.bench.filled_state import fill, history_bytes, log_bytes
 from stream_app.bench.processes import BenchError, Cores, MeasuredProcess, two_cores
 from stream_app.bench.worker import ITEMS, NAIVE_AGENT, WORKER, worker_environment
-from stream_app.bench.workload import catalogue, item_records, user_id
-from stream_app.domain.history import ENTRY_BYTES, FORMAT, HEADER, HEADER_BYTES
-from stream_app.domain.lists import GivenList, write
-from stream_app.domain.messages import ModelRef
-from stream_app.streaming.sending import Outgoing, send_records
 from stream_app.streaming.topics import TopicNames
 
 ENTRIES = 150
-LIST_LENGTH = 10
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 _NOW_MS = 1_700_000_000_000
 _LINE = re.compile(r"^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3})\](.*)$", re.MULTILINE)
 _ASSIGNED, _READY = "Setting newly assigned partitions", "Worker ready"
+# The broker looks for something to compact every 15 s.
+_SETTLED_AFTER_S = 40.0
+_SETTLE_LIMIT_S = 300.0
 
 Result = dict[str, Any]
 Say = Callable[[str], None]
@@ -46,75 +42,104 @@ Say = Callable[[str], None]
 def bench_recovery(
     *,
     users: int = 100_000,
+    entries: int = ENTRIES,
+    updates: int = 0,
     rounds: int = 3,
     lists: bool = True,
     stock: bool = True,
     say: Say = lambda line: None,
 ) -> tuple[list[Result], dict[str, float]]:
     """Results (medians of `rounds`) and ratios. Raises BenchError where a process does not get ready."""
-    runs = asyncio.run(_rounds(users=users, rounds=rounds, lists=lists, stock=stock, say=say))
+    runs = asyncio.run(
+        _rounds(
+            users=users, entries=entries, updates=updates, rounds=rounds, lists=lists, stock=stock, say=say
+        )
+    )
     results: list[Result] = [
-        {"name": name, "users": users, "history_bytes": HEADER_BYTES + ENTRIES * ENTRY_BYTES}
+        {"name": name, "users": users, "history_bytes": history_bytes(entries)}
         | {key: round(statistics.median(run[key] for run in of_one), 2) for key in of_one[0]}
         | {"runs": [run["recovery_s"] for run in of_one]}
         for name, of_one in runs.items()
     ]
+    return results, recovery_ratios(results)
+
+
+def recovery_ratios(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How many times as long as a recovery from an empty disk the others take."""
     took = {result["name"]: result["recovery_s"] for result in results}
-    ratios = {"stock_faust": round(took["stock_faust"] / took["recovery_cold"], 1)} if stock else {}
-    return results, ratios
+    return {
+        name: round(took[name] / took["recovery_cold"], 1)
+        for name in ("stock_faust", "recovery_cold_updated")
+        if name in took
+    }
 
 
-async def _rounds(*, users: int, rounds: int, lists: bool, stock: bool, say: Say) -> dict[str, list[Result]]:
+async def _rounds(
+    *, users: int, entries: int, updates: int, rounds: int, lists: bool, stock: bool, say: Say
+) -> dict[str, list[Result]]:
     cores, runs = two_cores(), dict[str, list[Result]]()
-    async with pinned_kafka(cores) as kafka:
-        names = await new_topics(kafka)
-        await _fill(kafka, names, users=users, lists=lists)
-        folder = Path(tempfile.mkdtemp(prefix="millstream-bench-"))
-        try:
-            for number in range(rounds):
-                of_worker, of_stock = folder / f"worker-{number}", folder / f"stock-{number}"
-                plan = [("recovery_cold", WORKER, of_worker), ("recovery_warm", WORKER, of_worker)]
-                if stock:
-                    plan.append(("stock_faust", NAIVE_AGENT, of_stock))
-                for name, command, state in plan:
-                    found = await _run_once(command, kafka=kafka, names=names, cores=cores, folder=state)
-                    runs.setdefault(name, []).append(found)
-                    say(f"round {number + 1}, {name}: {found['recovery_s']:.2f} s")
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    data = Path(tempfile.mkdtemp(prefix="millstream-kafka-"))
+    folder = Path(tempfile.mkdtemp(prefix="millstream-bench-"))
+
+    async def measure(kafka: Mapping[str, Any], names: TopicNames, plan: Sequence[_Kind]) -> None:
+        for number in range(rounds):
+            for name, command, kept in plan:
+                state = folder / f"{names.app_id}-{number}-{kept}"
+                found = await _run_once(command, kafka=kafka, names=names, cores=cores, folder=state)
+                found["changelog_mb"] = _changelog_bytes(data, names) / 1e6
+                runs.setdefault(name, []).append(found)
+                say(f"round {number + 1}, {name}: {found['recovery_s']:.2f} s")
+
+    try:
+        async with pinned_kafka(cores, data=data) as kafka:
+            for more in (0, updates) if updates else (0,):
+                names = await new_topics(kafka)
+                await fill(
+                    kafka,
+                    names,
+                    users=users,
+                    entries=entries,
+                    items=ITEMS,
+                    now_ms=_NOW_MS,
+                    lists=lists,
+                    updates=more,
+                )
+                if more:
+                    await _until_compacted(data, names, say=say)
+                    plan = _UPDATED
+                else:
+                    plan = _PLAN if stock else _PLAN[:-1]
+                await measure(kafka, names, plan)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
     return runs
 
 
-async def _fill(kafka: Mapping[str, Any], names: TopicNames, *, users: int, lists: bool) -> None:
-    items = catalogue(ITEMS)
-    await send_records(kafka, names.items, item_records(items))
-    hashes = np.array([item_hash(item) for item in items], dtype="<u8")
-    await send_records(kafka, names.history_changelog, filled_histories(hashes, users=users))
-    if lists:
-        await send_records(kafka, names.lists_changelog, filled_lists(hashes, users=users))
+# What a run is called, what is run, and whose state it keeps: the warm start has the disk of the cold one.
+_Kind = tuple[str, Sequence[str], str]
+_PLAN: tuple[_Kind, ...] = (
+    ("recovery_cold", WORKER, "worker"),
+    ("recovery_warm", WORKER, "worker"),
+    ("stock_faust", NAIVE_AGENT, "stock"),
+)
+_UPDATED: tuple[_Kind, ...] = (("recovery_cold_updated", WORKER, "worker"),)
 
 
-def filled_histories(hashes: NDArray[np.uint64], *, users: int) -> Iterator[Outgoing]:
-    """Records of the history changelog: each user with `ENTRIES` events on items of these hashes."""
-    random = np.random.default_rng(1)
-    header = HEADER.pack(FORMAT, 0, 0, _NOW_MS - 1, _NOW_MS - ENTRIES)
-    for number in range(users):
-        entries = np.empty((ENTRIES, 2), dtype="<u8")
-        entries[:, 0] = random.choice(hashes, size=ENTRIES)
-        entries[:, 1] = (np.arange(_NOW_MS - ENTRIES, _NOW_MS, dtype=np.uint64) << np.uint64(8)) | np.uint64(
-            1
-        )
-        yield Outgoing(user_id(number).encode(), header + entries.tobytes(), None)
+def _changelog_bytes(data: Path, names: TopicNames) -> int:
+    return sum(log_bytes(data, topic) for topic in names.changelogs)
 
 
-def filled_lists(hashes: NDArray[np.uint64], *, users: int) -> Iterator[Outgoing]:
-    """Records of the lists changelog: each user was given the first items."""
-    given = GivenList(
-        0, 0, _NOW_MS, LIST_LENGTH, ModelRef("trending", "fallback"), hashes[:LIST_LENGTH].tobytes()
-    )
-    record = write((given,))
-    for number in range(users):
-        yield Outgoing(user_id(number).encode(), record, None)
+async def _until_compacted(data: Path, names: TopicNames, *, say: Say) -> None:
+    """Wait until the broker finds nothing more to compact, as it would between a day's updates."""
+    began = changed_at = time.monotonic()
+    size = written = _changelog_bytes(data, names)
+    while time.monotonic() - changed_at < _SETTLED_AFTER_S and time.monotonic() - began < _SETTLE_LIMIT_S:
+        await asyncio.sleep(1)
+        before, size = size, _changelog_bytes(data, names)
+        if size != before:
+            changed_at = time.monotonic()
+    say(f"compacted from {written / 1e6:.0f} to {size / 1e6:.0f} MB in {changed_at - began:.0f} s")
 
 
 async def _run_once(

@@ -91,7 +91,7 @@ async def _one_round(
     batch, histories = 0.0, list[bytes]()
 
     async def announce(names: TopicNames) -> None:
-        await send_records(kafka, names.models, [_announcement(bundle)])
+        await send_records(kafka, names.models, [announcement(bundle)])
 
     async def look(names: TopicNames, process: MeasuredProcess) -> None:
         nonlocal batch
@@ -103,7 +103,8 @@ async def _one_round(
     return {**found, "rows_a_batch": batch}, floor
 
 
-def _announcement(bundle: Path) -> Outgoing:
+def announcement(bundle: Path) -> Outgoing:
+    """The record of the `models` topic that makes a worker serve the bundle."""
     message = ModelAnnouncement(
         version=bundle.name,
         uri=Registry(str(bundle.parent)).uri(bundle.name),

@@ -50,6 +50,8 @@ class Contender:
     events: int
     environment: Mapping[str, str]
     item_ids: Sequence[str] = tuple(catalogue(ITEMS))
+    users: int = 100_000
+    event_bytes: int = 0
 
 
 WORKER: tuple[str, ...] = (sys.executable, "-m", "stream_app", "worker")
@@ -73,11 +75,16 @@ def bench_worker(
         contenders.append(
             Contender(name="naive_faust", command=NAIVE_AGENT, events=naive_events, environment={})
         )
-    runs = asyncio.run(_rounds(contenders, rounds=rounds, say=say))
+    runs = run_rounds(contenders, rounds=rounds, say=say)
     results = [{**summary(name, of_one), "emit": emit} for name, of_one in runs.items()]
     speed = {result["name"]: result["events_per_second"] for result in results}
     ratios = {"naive_faust": round(speed["worker"] / speed["naive_faust"], 1)} if naive else {}
     return results, ratios
+
+
+def run_rounds(contenders: Sequence[Contender], *, rounds: int, say: Say) -> dict[str, list[Result]]:
+    """Each contender once, then each again, on one broker: the runs by name. Raises BenchError."""
+    return asyncio.run(_rounds(contenders, rounds=rounds, say=say))
 
 
 async def _nothing(*about: object) -> None:
@@ -101,12 +108,21 @@ async def run_once(
     *,
     kafka: Mapping[str, Any],
     cores: Cores,
+    changelog: Mapping[str, str] | None = None,
     prepare: Callable[[TopicNames], Awaitable[None]] = _nothing,
     finish: Callable[[TopicNames, MeasuredProcess], Awaitable[None]] = _nothing,
 ) -> Result:
-    """One run on topics of its own; `prepare` comes before the process, `finish` before its end."""
-    names = await new_topics(kafka)
-    workload = Workload(events=contender.events, item_ids=contender.item_ids)
+    """One run on topics of its own; `prepare` comes before the process, `finish` before its end.
+
+    `changelog` are settings of the changelogs beside their own.
+    """
+    names = await new_topics(kafka, changelog=changelog)
+    workload = Workload(
+        events=contender.events,
+        users=contender.users,
+        item_ids=contender.item_ids,
+        event_bytes=contender.event_bytes,
+    )
     await send_records(kafka, names.events, workload.records())
     await prepare(names)
     folder = Path(tempfile.mkdtemp(prefix="millstream-bench-"))

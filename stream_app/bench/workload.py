@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from stream_app.domain.messages import Event, EventType, Item, encode
@@ -30,6 +31,8 @@ class Workload:
     user_exponent: float = 1.1
     item_exponent: float = 0.8
     seed: int = 1
+    event_bytes: int = 0
+    """How long an event's JSON is at least: a shorter one tells of the page that it happened on."""
 
     def records(self) -> Iterator[Outgoing]:
         """The events as records of the source topic, a millisecond apart, the last one now."""
@@ -45,7 +48,16 @@ class Workload:
         ):
             name, timestamp_ms = user_id(user), begin_ms + number
             event = Event(user_id=name, item_id=self.item_ids[item], type=TYPES[kind], timestamp=timestamp_ms)
-            yield Outgoing(name.encode(), encode(event), timestamp_ms)
+            yield Outgoing(name.encode(), sized(event, self.event_bytes), timestamp_ms)
+
+
+def sized(event: Event, size: int) -> bytes:
+    """The event as JSON of at least `size` bytes; a shorter one gets a context."""
+    value = encode(event)
+    if len(value) >= size:
+        return value
+    page = "/" + "p" * (size - len(value) - len(',"context":{"page":"/"}'))
+    return encode(structs.replace(event, context={"page": page}))
 
 
 def user_id(number: int) -> str:

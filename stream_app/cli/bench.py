@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from stream_app.cli.session import AsJson, answer, say
 
 app = typer.Typer(no_args_is_help=True, help="Measure: the figures of the documentation.")
 
-RANDOM = "random"
+RANDOM, NONE = "random", "none"
 RANDOM_ITEMS = 3_700
 
 Rounds = Annotated[int, typer.Option(min=1, help="Runs of each; the medians are given.")]
@@ -78,8 +78,84 @@ def worker(
 
 
 @app.command()
+def compare(
+    events: Annotated[
+        int, typer.Option(min=1000, help="Events a run for the worker and the loop.")
+    ] = 300_000,
+    quix_events: Annotated[int, typer.Option(min=1000, help="Events a run for Quix Streams.")] = 60_000,
+    naive_events: Annotated[int, typer.Option(min=100, help="Events a run for the naive agent.")] = 20_000,
+    rounds: Rounds = 3,
+    bare: Annotated[bool, typer.Option(help="Run a bare loop over aiokafka and rocksdict.")] = True,
+    quix: Annotated[bool, typer.Option(help="Run Quix Streams, in an environment of its own.")] = True,
+    naive: Annotated[bool, typer.Option(help="Run the naive Faust agent.")] = True,
+    exactly_once: Annotated[bool, typer.Option(help="Run the worker with exactly-once delivery too.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """The same work through the worker, a bare loop, Quix Streams and a naive Faust agent.
+
+    One Apache Kafka on one core, each in turn on the other; 200-byte events, Zipf over 100,000 users, 4
+    partitions; the same JSON in and out, the same lists. Needs two cores, Linux, Java and Maven; Quix Streams
+    is fetched on first use.
+    """
+    from stream_app.bench.compare import RIVALS, bench_compare
+
+    _quiet()
+    results, ratios = bench_compare(
+        events=events,
+        quix_events=quix_events,
+        naive_events=naive_events,
+        rounds=rounds,
+        rivals=[name for name, wanted in zip(RIVALS, (bare, quix, naive), strict=True) if wanted],
+        exactly_once=exactly_once,
+        say=say,
+    )
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
+def latency(
+    model: Annotated[
+        str, typer.Option(help="3,700 items, L = 50, d = 64, or the fallback alone.", metavar="random|none")
+    ] = RANDOM,
+    rates: Annotated[
+        str, typer.Option(help="Events a second, with commas; 'half' of the sustainable load.")
+    ] = "100,half",
+    seconds: Annotated[float, typer.Option(min=1, help="Of each load, after the warm-up.")] = 20.0,
+    warm_up: Annotated[float, typer.Option(min=0, help="Seconds of each load that do not count.")] = 5.0,
+    as_json: AsJson = False,
+) -> None:
+    """From the sending of an event to the arrival of its recommendation, under an open load.
+
+    Every event has its moment, and its latency counts from there, whatever held it up; beside it the time
+    that the broker alone takes at the same rate. Needs two cores, Linux, Java and Maven.
+    """
+    from stream_app.bench.latency import bench_latency
+
+    if model not in (RANDOM, NONE):
+        raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
+    wanted = _rates(rates)
+    _quiet()
+    with _bundle(RANDOM) if model == RANDOM else nullcontext() as folder:
+        results, ratios = bench_latency(
+            folder,
+            items=RANDOM_ITEMS if folder else None,
+            rates=wanted,
+            seconds=seconds,
+            warm_up_s=warm_up,
+            say=say,
+        )
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
 def recovery(
-    users: Annotated[int, typer.Option(min=100, help="Users with 150 events each.")] = 100_000,
+    users: Annotated[int, typer.Option(min=100, help="Users with a history each.")] = 100_000,
+    entries: Annotated[
+        int, typer.Option(min=1, max=1000, help="Events a history: 48 are 800 bytes, 150 are 2.4 kB.")
+    ] = 150,
+    updates: Annotated[
+        int, typer.Option(min=0, help="Recover again after so many updates of each user; 0: do not.")
+    ] = 0,
     rounds: Rounds = 3,
     lists: Annotated[bool, typer.Option(help="Recover the users' last lists as well.")] = True,
     stock: Annotated[bool, typer.Option(help="Let stock Faust recover the same changelogs.")] = True,
@@ -93,7 +169,49 @@ def recovery(
     from stream_app.bench.recovery import bench_recovery
 
     _quiet()
-    results, ratios = bench_recovery(users=users, rounds=rounds, lists=lists, stock=stock, say=say)
+    results, ratios = bench_recovery(
+        users=users,
+        entries=entries,
+        updates=updates,
+        rounds=rounds,
+        lists=lists,
+        stock=stock,
+        say=say,
+    )
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
+def growth(
+    users: Annotated[str, typer.Option(help="Numbers of users, with commas.")] = "10000,1000000",
+    entries: Annotated[
+        int, typer.Option(min=1, max=1000, help="Events a history: 48 are 800 bytes, 150 are 2.4 kB.")
+    ] = 48,
+    events: Annotated[int, typer.Option(min=1000, help="Events a run.")] = 200_000,
+    emit: Annotated[
+        Emit, typer.Option(help="One list a touched user of a chunk, or one each event.")
+    ] = Emit.touched,
+    rounds: Rounds = 3,
+    as_json: AsJson = False,
+) -> None:
+    """CPU time an event, memory and changelog bytes an event, with few users and with many.
+
+    The worker recovers the users' histories, then answers their events, by Zipf's law over all of them. Needs
+    two cores, Linux, Java, Maven, and 3 GB of disk for a million users.
+    """
+    from stream_app.bench.growth import bench_growth
+
+    if not all(count.isdigit() and int(count) >= 100 for count in users.split(",")):
+        raise typer.BadParameter(f"--users {users}: like 10000,1000000")
+    _quiet()
+    results, ratios = bench_growth(
+        users=[int(count) for count in users.split(",")],
+        entries=entries,
+        events=events,
+        emit=emit.value,
+        rounds=rounds,
+        say=say,
+    )
     _answer(results, ratios, as_json=as_json)
 
 
@@ -131,6 +249,16 @@ def _bundle(model: str) -> Iterator[Path]:
         say("exporting a model of random weights …")
         export_untrained(bundle, items=RANDOM_ITEMS)
         yield bundle
+
+
+def _rates(text: str) -> list[float | str]:
+    try:
+        rates = [rate if rate == "half" else float(rate) for rate in text.split(",")]
+    except ValueError:
+        rates = []
+    if not rates or any(isinstance(rate, float) and not 0 < rate < 1e6 for rate in rates):
+        raise typer.BadParameter(f"--rates {text}: like 100,half")
+    return rates
 
 
 def _quiet() -> None:
