@@ -8,7 +8,7 @@ import time
 import pytest
 
 from stream_app.brokers import ApacheKafka
-from tests.chaos.under_load import events_flowing, settle_and_check
+from tests.chaos.under_load import events_flowing, has_recovered, settle_and_check, until_it_recovers
 from tests.conftest import MakeWorker
 from tests.event_stream import send_events, some_events, until_settled
 from tests.worker_process import WorkerProcess
@@ -78,9 +78,7 @@ async def _start(*workers: WorkerProcess) -> None:
 
 async def _killed_while_it_recovers(worker: WorkerProcess) -> float:
     """Kill the worker, just started, as soon as it reads a changelog; returns when that was."""
-    began, ended = "Restoring state from changelog", "Done reading from changelog"
-    await worker.says(began, times=worker.log.count(began) + 1)
+    await until_it_recovers(worker)
     worker.kill()
-    recovery = worker.log[worker.log.rindex(began) :]
-    assert ended not in recovery, f"it had recovered before it was killed; fill in more:\n{recovery}"
+    assert not has_recovered(worker), "it had recovered before it was killed; fill in more"
     return time.monotonic()
