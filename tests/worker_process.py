@@ -115,15 +115,26 @@ class WorkerProcess:
         raise AssertionError(f"/ready was not {wanted} in {limit_s} s: {said}\n{self.log[-3000:]}")
 
     def _page(self, name: str) -> dict[str, object] | None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{name}", timeout=2) as answer:
-                body = answer.read()
-        except urllib.error.HTTPError as error:
-            body = error.read()
-        except OSError:
+        body = self._read(name)
+        if body is None:
             return None
         found: dict[str, object] = json.loads(body)
         return found
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{name}", timeout=2) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.read()
+        except OSError:
+            return None
+
+    async def metric(self, name: str) -> float:
+        """What /metrics says of a metric without labels."""
+        body = await asyncio.to_thread(self._read, "metrics")
+        assert body is not None, f"/metrics does not answer\n{self.log[-3000:]}"
+        return next(float(line.split()[1]) for line in body.decode().splitlines() if line.split()[0] == name)
 
     async def says(self, words: str, *, limit_s: float = 30, times: int = 1) -> str:
         """Wait until the log holds `words` so many times; returns the last line with them."""

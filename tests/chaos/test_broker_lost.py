@@ -11,8 +11,9 @@ from pathlib import Path
 
 from stream_app.brokers import ApacheKafka
 from stream_app.brokers.ports import free_port
-from tests.chaos.under_load import events_flowing, settle_and_check
+from tests.chaos.under_load import events_flowing, has_recovered, settle_and_check, until_it_recovers
 from tests.conftest import MakeWorker
+from tests.event_stream import send_events, some_events, until_settled
 from tests.worker_process import WorkerProcess
 
 
@@ -56,18 +57,31 @@ async def test_the_same_worker_goes_on_when_its_broker_was_killed_and_is_back(
     assert lines_per_second < 30, "the log is flooded while the broker is away"
 
 
-async def test_a_worker_is_gone_within_10_s_of_sigterm_though_its_broker_is_down(
+async def test_a_worker_is_gone_within_10_s_of_sigterm_though_its_broker_is_down_and_a_chunk_in_flight(
     frail_kafka: ApacheKafka, make_worker: MakeWorker
 ) -> None:
     worker = make_worker(frail_kafka)
     worker.start()
     await worker.ready()
-    frail_kafka.kill()
-    try:
-        _, seconds = await worker.stop(limit_s=20)
-    finally:
-        frail_kafka.start()
+    async with events_flowing(worker):
+        try:
+            for _ in range(5):  # a broker may be killed between two chunks
+                await asyncio.sleep(1)
+                frail_kafka.kill()
+                await asyncio.sleep(0.5)
+                if in_flight := await worker.metric("millstream_chunks_in_flight"):
+                    break
+                frail_kafka.start()
+                await worker.ready()
+            assert in_flight, "no chunk was in flight"
+            _, seconds = await worker.stop(limit_s=20)
+        finally:
+            if frail_kafka.pid is None:
+                frail_kafka.start()
+        worker.start()
+        await worker.ready()
     assert seconds <= 10
+    await settle_and_check(worker)
 
 
 async def test_the_watchdog_ends_a_worker_whose_chunk_is_stuck(
@@ -95,3 +109,34 @@ async def test_the_watchdog_ends_a_worker_whose_chunk_is_stuck(
     worker.start()
     await worker.ready()
     await settle_and_check(worker)
+
+
+async def test_the_watchdog_ends_a_worker_whose_recovery_is_stuck(
+    frail_kafka: ApacheKafka, make_worker: MakeWorker
+) -> None:
+    """Two lives of one worker, on one disk; the second has less patience."""
+    first, second = make_worker(frail_kafka), make_worker(frail_kafka, settings={"recovery_age_limit_s": 5})
+    first.start()
+    await first.ready()
+    await send_events(first, some_events(40_000, users=20_000))
+    await until_settled(first)
+    assert (await first.stop())[0] == 0
+    assert frail_kafka.pid is not None
+    for _ in range(3):  # all of it may be on its way when the broker freezes
+        first.wipe_disk()
+        second.start()
+        await until_it_recovers(second)
+        os.kill(frail_kafka.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(1)
+            if not has_recovered(second):
+                assert await second.ended(limit_s=20) == 1
+                break
+        finally:
+            os.kill(frail_kafka.pid, signal.SIGCONT)
+        await second.stop()
+    assert "millstream: the recovery is" in second.log.splitlines()[-1]
+
+    first.start()
+    await first.ready()
+    await settle_and_check(first)

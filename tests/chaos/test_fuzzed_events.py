@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
+from collections import defaultdict
 
 from stream_app.brokers import ApacheKafka
 from stream_app.streaming.topics import DEAD_LETTER_MAX_BYTES
-from tests.chaos.fuzzed_events import KEY, bad_events, mutated_events, strange_but_good_events
+from tests.chaos.fuzzed_events import KEY, Bad, bad_events, mutated_events, strange_but_good_events
 from tests.conftest import MakeWorker
-from tests.event_stream import as_pair, send, some_events, until_settled
+from tests.event_rules import DAY_MS, UNCLEAR, agrees, faults
+from tests.event_stream import Pair, as_pair, send, some_events, until_settled
 from tests.reference import check_answers, check_histories, expected_histories, find_everything
 
 MEBIBYTE = 1 << 20
+ANY_AGE_DAYS = 36_500
+"""A mutated timestamp may lie far back."""
 
 
 def large_events() -> dict[int, bytes]:
@@ -24,13 +27,12 @@ def large_events() -> dict[int, bytes]:
 async def test_bad_events_are_dead_letters_with_a_reason_and_good_ones_are_answered(
     apache_kafka: ApacheKafka, make_worker: MakeWorker
 ) -> None:
-    # Of any age, since a mutated timestamp may lie far back.
-    worker = make_worker(apache_kafka, settings={"history_days": 36_500})
+    worker = make_worker(apache_kafka, settings={"history_days": ANY_AGE_DAYS})
     worker.start()
     await worker.ready()
     good = some_events(3000) + strange_but_good_events()
     bad, mutated = bad_events(9000, seed=1), mutated_events(1000, seed=2)
-    pairs = [as_pair(event) for event in good] + bad + mutated
+    pairs = [as_pair(event) for event in good] + [one.pair for one in bad] + mutated
     random.Random(3).shuffle(pairs)
     large = [(KEY, value) for value in large_events().values()]
     servers, source_topic = worker.bootstrap_servers, worker.names.events
@@ -45,14 +47,14 @@ async def test_bad_events_are_dead_letters_with_a_reason_and_good_ones_are_answe
 
     found = await find_everything(worker)
     source = {(record.partition, record.offset): record for record in found.source}
-    letters: dict[tuple[int, int], Any] = {}
+    fields: dict[tuple[int, int], str] = {}  # at fault, of each dead letter's source
     for letter in found.dead_letters:
         headers = {name: value.decode() for name, value in letter.headers}
         place = int(headers["source-partition"]), int(headers["source-offset"])
-        assert place not in letters, f"two dead letters of {place}"
-        letters[place] = letter
+        assert place not in fields, f"two dead letters of {place}"
+        fields[place] = headers["error-field"]
         assert letter.key == source[place].key
-        assert headers["error"] and headers["error-field"]
+        assert headers["error"] and headers["source-topic"] == source_topic
         assert len(headers["error"].splitlines()) == 1 and len(headers["error"]) < 1000
         if "value-truncated" in headers:
             assert headers["value-truncated"] == str(len(source[place].value))
@@ -61,13 +63,22 @@ async def test_bad_events_are_dead_letters_with_a_reason_and_good_ones_are_answe
         else:
             assert letter.value == source[place].value
 
-    values = {place: (record.key, record.value) for place, record in source.items()}
-    must_be_bad = {*bad, *large}
-    assert not [place for place, pair in values.items() if pair in must_be_bad and place not in letters]
+    must_be_bad: defaultdict[Pair, set[str]] = defaultdict(set)
+    for one in bad + [Bad(pair, frozenset({"value"})) for pair in large]:
+        must_be_bad[one.pair] |= one.fields
     must_be_good = {as_pair(event) for event in good}
-    assert not [place for place, pair in values.items() if pair in must_be_good and place in letters]
+    wrong, clear_among_mutated = [], 0
+    for place, record in source.items():
+        pair, field = (record.key, record.value), fields.get(place)
+        by_the_rules = faults(*pair, record_timestamp_ms=record.timestamp)
+        allowed = must_be_bad.get(pair, set() if pair in must_be_good else by_the_rules)
+        if not (agrees(field, allowed) and agrees(field, by_the_rules)):
+            wrong.append(f"{field} at fault, allowed {allowed}, by the rules {by_the_rules}: {pair!r:.200}")
+        clear_among_mutated += pair not in must_be_bad and pair not in must_be_good and allowed is not UNCLEAR
+    assert not wrong, f"{len(wrong)} of {len(source)}: {wrong[:5]}"
+    assert clear_among_mutated > len(mutated) * 0.9
     # What passed of the mutated ones was valid JSON, and is in the histories like any good event.
-    expected = expected_histories(found.source, bad=frozenset(letters))
+    expected = expected_histories(found.source, max_age_ms=ANY_AGE_DAYS * DAY_MS, bad=frozenset(fields))
     check_histories(found, expected)
     check_answers(found, expected)
     answered = {event for one in found.recommendations for event in one["trigger"]["event_ids"]}

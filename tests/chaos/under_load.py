@@ -19,6 +19,7 @@ from tests.reference import (
 from tests.worker_process import WorkerProcess
 
 EVENTS_PER_SECOND = 600
+_RECOVERS, _HAS_RECOVERED = "Restoring state from changelog", "Done reading from changelog"
 
 
 @asynccontextmanager
@@ -41,6 +42,16 @@ async def events_flowing(worker: WorkerProcess) -> AsyncIterator[None]:
         await sending
     finally:
         sending.cancel()
+
+
+async def until_it_recovers(worker: WorkerProcess) -> None:
+    """Wait until the worker, just started, reads a changelog that is not empty."""
+    await worker.says(_RECOVERS, times=worker.log.count(_RECOVERS) + 1)
+
+
+def has_recovered(worker: WorkerProcess) -> bool:
+    """Whether the last recovery that it has begun is over."""
+    return _HAS_RECOVERED in worker.log.rpartition(_RECOVERS)[2]
 
 
 async def settle_and_check(worker: WorkerProcess, *, limit_s: float = 60, by_position: bool = False) -> Found:

@@ -64,7 +64,7 @@ class Load:
 
     def _next(self) -> Pair:
         if self._chance.random() < 0.02:
-            pair = self._chance.choice(COMMON)(self._chance)
+            pair = self._chance.choice(COMMON)(self._chance).pair
             self.bad.add(pair)
             return pair
         event = {"user_id": self._user(), "item_id": self._item(), "type": self._chance.choice(TYPES)}
