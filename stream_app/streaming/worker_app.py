@@ -139,7 +139,7 @@ def create_worker_app(
         broker=[f"{lane.TRANSPORT_SCHEME}://{server}" for server in bootstrap_servers.split(",")],
         broker_credentials=credentials,
         broker_commit_interval=1.0,  # what is replayed after a crash is what was not committed
-        broker_max_poll_records=500,  # the worst stall of the loop falls from 73 to 4 ms
+        broker_max_poll_records=2048,  # a chunk; with 500 a backlog is worked off in half chunks, 12 % slower
         consumer_max_fetch_size=4 << 20,  # of each partition; at 1 MiB a recovery takes 1.4 times as long
         broker_session_timeout=session_timeout_s,
         broker_heartbeat_interval=session_timeout_s / 3,
