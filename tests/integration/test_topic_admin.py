@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from stream_app.brokers import Broker, EmbeddedBroker
+from stream_app.brokers import ApacheKafka, Broker, EmbeddedBroker
 from stream_app.brokers.ports import free_port
 from stream_app.streaming.lane.tansu import is_tansu
 from stream_app.streaming.topic_admin import (
@@ -17,6 +18,7 @@ from stream_app.streaming.topic_admin import (
     check_topics,
     create_topics,
     find_topics,
+    prepare_topics,
 )
 from stream_app.streaming.topics import TopicNames, plan
 
@@ -124,3 +126,36 @@ async def test_a_broker_that_comes_late_is_found() -> None:
         assert late.pid is not None
     finally:
         late.stop()
+
+
+async def test_every_topic_has_the_settings_of_the_plan(apache_kafka: ApacheKafka, names: TopicNames) -> None:
+    kafka = {"bootstrap_servers": apache_kafka.bootstrap_servers}
+    topics = plan(names, partitions=3)
+    await create_topics(kafka, topics)
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
+        found = {
+            name: {key: value for key, value, *_ in entries}
+            for answer in await admin.describe_configs(asked)
+            for _, _, _, name, entries in answer.resources
+        }
+    finally:
+        await admin.close()
+    for topic in topics:
+        assert topic.settings.items() <= found[topic.name].items(), topic.name
+
+
+async def test_nothing_is_created_where_events_have_another_size(
+    kafka: dict[str, Any], names: TopicNames
+) -> None:
+    events = next(topic for topic in plan(names, partitions=5) if topic.name == names.events)
+    await create_topics(kafka, [events])
+    with pytest.raises(
+        TopicProblem, match="has 5 partitions and 3 were expected; set MILLSTREAM_PARTITIONS=5"
+    ):
+        await prepare_topics(kafka, names, plan(names, partitions=3))
+    assert names.recommendations not in await topics_on(kafka)
+    await prepare_topics(kafka, names, plan(names, partitions=5))
+    assert names.recommendations in await topics_on(kafka)
