@@ -23,6 +23,7 @@ Reason = Annotated[
     str | None, typer.Option(help="Only those whose reason holds this text, or whose field is this.")
 ]
 _SHOWN_BYTES = 2000
+_SHOWN_KINDS = 20
 
 
 @app.command("list")
@@ -32,23 +33,28 @@ def list_letters(
     limit: Annotated[int, typer.Option(help="How many to show, the newest.", min=0)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest, and count all of them by field.
+    """List the newest, and count all of them by field and reason.
 
     The first column is what `show` and a file for `replay --from` call a letter.
     """
+    from stream_app.streaming.dead_letter_log import kind_of
+
     letters = [letter for letter in _read(ctx) if letter.matches(reason)]
     counts = Counter(letter.field for letter in letters)
+    kinds = Counter(kind_of(letter.reason) for letter in letters)
     newest = letters[len(letters) - min(limit, len(letters)) :][::-1]
     lines = [
         f"{letter.place!s:>8}  {_time(letter.timestamp_ms)}  {'replayed  ' if letter.replayed else ''}"
         f"{letter.field}: {letter.reason}"
         for letter in newest
     ]
+    lines += [f"{count:>8}  {kind}" for kind, count in kinds.most_common(_SHOWN_KINDS)]
     summary = ", ".join(f"{field} {count}" for field, count in counts.most_common())
     lines.append(f"{len(letters)} dead letters ({summary})" if letters else "no dead letters")
     facts = {
         "count": len(letters),
         "by_field": dict(counts.most_common()),
+        "by_reason": dict(kinds.most_common()),
         "replayed": sum(letter.replayed for letter in letters),
         "letters": [_facts(letter) for letter in newest],
     }
@@ -105,10 +111,10 @@ def replay(
     What would come back at once is left and counted by reason. On Apache Kafka an event and the mark that it
     was put back are one transaction, so that a run that is killed can be run again.
     """
-    chosen, mend = _mending(mended, reason)
+    places, chosen, mend = _mending(mended, reason)
     if key_from_value:
         mend = _then_key_from_value(mend)
-    outcome = asyncio.run(_replay(ctx, chosen, mend, dry_run=dry_run))
+    outcome = asyncio.run(_replay(ctx, places, chosen, mend, dry_run=dry_run))
     facts = {
         "replayed": outcome.sent,
         "already_replayed": outcome.already,
@@ -118,19 +124,22 @@ def replay(
     lines = [f"{outcome.sent} {'would be put' if dry_run else 'put'} back"]
     if outcome.already:
         lines.append(f"{outcome.already} were put back before")
-    lines += [f"{count} left: {why}" for why, count in outcome.still_bad.most_common(20)]
+    lines += [f"{count} left: {why}" for why, count in outcome.still_bad.most_common(_SHOWN_KINDS)]
     answer("\n".join(lines), facts, as_json=as_json)
 
 
-async def _replay(ctx: typer.Context, chosen: Any, mend: Any, *, dry_run: bool) -> Any:
+async def _replay(ctx: typer.Context, places: set[Any], chosen: Any, mend: Any, *, dry_run: bool) -> Any:
     from stream_app.streaming.dead_letter_replay import replay_letters
     from stream_app.streaming.lane.tansu import is_tansu
 
     settings = settings_of(ctx)
     kafka, names = await connect(settings), topic_names(settings)
+    letters = await _letters(kafka, names.dead_letters)
+    if unknown := sorted(places - {letter.place for letter in letters}):
+        raise Failure(f"there is no dead letter {unknown[0]}; millstream dead-letters list shows them")
     if not dry_run and await is_tansu(kafka):
         say("the embedded broker has no transactions: a run that is killed may send some events twice")
-    with progress("dead letters", total=len(await _letters(kafka, names.dead_letters))) as advance:
+    with progress("dead letters", total=sum(map(chosen, letters))) as advance:
         return await replay_letters(
             kafka,
             events=names.events,
@@ -143,14 +152,17 @@ async def _replay(ctx: typer.Context, chosen: Any, mend: Any, *, dry_run: bool) 
         )
 
 
-def _mending(file: Path | None, reason: str | None) -> tuple[Callable[[Any], bool], Callable[[Any], Any]]:
+def _mending(
+    file: Path | None, reason: str | None
+) -> tuple[set[Any], Callable[[Any], bool], Callable[[Any], Any]]:
+    """The places that a file names, which letters are taken, and what becomes of each."""
     from stream_app.streaming.dead_letter_replay import mended_from
 
     if file is None:
-        return lambda letter: letter.matches(reason), lambda letter: letter
+        return set(), lambda letter: letter.matches(reason), lambda letter: letter
     lines = _lines(file)
     places = {_place(line["place"]) for line in lines}
-    return lambda letter: letter.place in places and letter.matches(reason), mended_from(lines)
+    return places, lambda letter: letter.place in places and letter.matches(reason), mended_from(lines)
 
 
 def _then_key_from_value(mend: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -161,21 +173,31 @@ def _then_key_from_value(mend: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _lines(file: Path) -> list[dict[str, Any]]:
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise Failure(f"{file} cannot be read ({error.strerror}); name a file of JSON lines") from None
+    except UnicodeDecodeError as error:
+        raise Failure(f"{file}, byte {error.start}: not UTF-8; write the file in UTF-8") from None
     lines = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # splitlines also cuts at U+2028, within a text
         if not line.strip():
             continue
         try:
             found = json.loads(line)
         except ValueError as error:
             raise Failure(f"{file}, line {number}: not JSON ({error})") from None
-        if not isinstance(found, dict) or not isinstance(found.get("place"), str) or "value" not in found:
-            raise Failure(f'{file}, line {number}: a line is {{"place": "0:17", "value": {{…}}}}')
+        if not _is_mended(found):
+            raise Failure(
+                f'{file}, line {number}: a line is {{"place": "0:17", "value": {{…}}}}; a "key" is text'
+            )
         lines.append(found)
     return lines
+
+
+def _is_mended(line: Any) -> bool:
+    if not isinstance(line, dict) or "value" not in line:
+        return False
+    return isinstance(line.get("place"), str) and isinstance(line.get("key"), str | None)
 
 
 def _place(text: str) -> Any:

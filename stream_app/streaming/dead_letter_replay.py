@@ -19,17 +19,20 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from stream_app.domain.decoding import Rejected, decode
-from stream_app.streaming.dead_letter_log import Letter, mark_of, read_letters
+from stream_app.streaming.dead_letter_log import Letter, Place, kind_of, mark_of, read_letters
 from stream_app.streaming.lane import tansu
+from stream_app.streaming.topic_admin import TopicProblem, find_topics
 from stream_app.streaming.topics import DEAD_LETTER_MAX_BYTES
 
 _AT_ONCE = 200
 _RETRY_MS = 5
+_RECORD_OVERHEAD = 128
+"""Bytes: the batch's header is 61, the record's own at most 30 or so."""
 
 
 @dataclass
 class Replayed:
-    """What came of a run; `still_bad` counts letters by reason."""
+    """What came of a run; `still_bad` counts letters by the kind of their reason."""
 
     sent: int = 0
     already: int = 0
@@ -45,13 +48,22 @@ def keyed_from_value(letter: Letter) -> Letter:
         return letter
 
 
-def is_good(letter: Letter, *, now_ms: int) -> Rejected | None:
-    """Why the letter would come back at once, by the rules of now; None where it would not."""
+def refusal_of(letter: Letter, *, now_ms: int, room: int | None) -> Rejected | None:
+    """Why the letter would come back at once, by the rules of now; None where it would not.
+
+    `room` is what the events topic takes in one batch, in bytes; None where the broker does not tell.
+    """
     if letter.truncated is not None:
         reason = f"only a part of its {letter.truncated} bytes was kept; mend it, or send the event anew"
         return Rejected(reason, "value")
     found = decode(letter.key, letter.value, offset=0, record_timestamp_ms=now_ms)
-    return found if isinstance(found, Rejected) else None
+    if isinstance(found, Rejected):
+        return found
+    size = len(letter.key or b"") + len(letter.value or b"") + _RECORD_OVERHEAD
+    if room is not None and size > room:  # it was compressed when it came
+        reason = f"{size} bytes are more than max.message.bytes of the events topic, {room}; raise it"
+        return Rejected(reason, "value")
+    return None
 
 
 async def replay_letters(
@@ -70,6 +82,8 @@ async def replay_letters(
     Raises TopicProblem, KafkaError.
     """
     outcome = Replayed()
+    if (topic := (await find_topics(kafka, [events])).get(events)) is None:
+        raise TopicProblem(f"topic {events} is missing; run millstream topics create")
     async with _producer(kafka, app_id, dry_run=dry_run) as producer:
         # Read when an earlier run has ended for certain: its marks are there, or its events are not.
         chosen = [letter for letter in await read_letters(kafka, dead_letters) if choose(letter)]
@@ -79,8 +93,9 @@ async def replay_letters(
             if letter.replayed:
                 continue
             mended = mend(letter)
-            if rejected := is_good(mended, now_ms=time.time_ns() // 1_000_000):
-                outcome.still_bad[rejected.reason] += 1
+            now_ms = time.time_ns() // 1_000_000
+            if rejected := refusal_of(mended, now_ms=now_ms, room=topic.max_message_bytes):
+                outcome.still_bad[kind_of(rejected.reason)] += 1
             else:
                 good.append(mended)
         if producer is None:
@@ -137,12 +152,14 @@ async def _transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
 def mended_from(lines: Iterable[Mapping[str, Any]]) -> Callable[[Letter], Letter]:
     """A mender by a list of {"place", "value", optionally "key"}; other letters stay as they are.
 
+    Raises ValueError for a place that is none.
+
     A value that is text is taken as it is, anything else is written as JSON.
     """
-    by_place = {line["place"]: line for line in lines}
+    by_place = {Place.parse(line["place"]): line for line in lines}
 
     def mend(letter: Letter) -> Letter:
-        line = by_place.get(str(letter.place))
+        line = by_place.get(letter.place)
         if line is None:
             return letter
         value, key = line["value"], line.get("key")

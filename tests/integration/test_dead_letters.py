@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from stream_app.brokers import ApacheKafka, Broker
+from stream_app.domain.messages import MAX_VALUE_BYTES
 from stream_app.streaming.topic_admin import create_topics
 from stream_app.streaming.topics import TopicNames, plan
 from tests.command import MILLSTREAM, answer_of, environment, run_command
@@ -160,6 +161,79 @@ async def _put_letters(servers: str, names: TopicNames, count: int) -> None:
         await asyncio.gather(*waiting)
 
 
+async def _put_letter(servers: str, names: TopicNames, value: bytes, *, source_offset: int) -> None:
+    headers = [
+        ("error", b"timestamp 1 lies before 2"),
+        ("error-field", b"timestamp"),
+        ("source-topic", names.events.encode()),
+        ("source-partition", b"0"),
+        ("source-offset", str(source_offset).encode()),
+    ]
+    async with AIOKafkaProducer(bootstrap_servers=servers, max_request_size=2 << 20) as producer:
+        await producer.send_and_wait(names.dead_letters, value, key=b"ann", headers=headers)
+
+
+async def test_letters_of_a_source_made_anew_are_letters_of_their_own(
+    broker: Broker, app_id: str, tmp_path: Path
+) -> None:
+    names = TopicNames(app_id=app_id, prefix=f"{app_id}-")
+    servers = broker.bootstrap_servers
+    await create_topics({"bootstrap_servers": servers}, plan(names, partitions=4))
+    for item in ("before", "after", "after"):  # the third is a worker's that crashed and sent it again
+        _, value = pair(item_id=item)
+        await _put_letter(servers, names, value or b"", source_offset=5)
+    done = await asyncio.to_thread(
+        run_command,
+        "dead-letters",
+        "replay",
+        "--json",
+        folder=tmp_path,
+        settings=settings_for(broker, app_id),
+    )
+    assert answer_of(done)["replayed"] == 2
+    events = await read_topic(servers, names.events)
+    assert sorted(json.loads(r.value)["item_id"] for r in events) == ["after", "before"]
+
+
+async def test_a_letter_that_the_events_topic_cannot_take_holds_up_no_other(
+    apache_kafka: ApacheKafka, app_id: str, tmp_path: Path
+) -> None:
+    names = TopicNames(app_id=app_id, prefix=f"{app_id}-")
+    servers = apache_kafka.bootstrap_servers
+    await create_topics({"bootstrap_servers": servers}, plan(names, partitions=4))
+    _, small = pair(item_id="small")
+    _, large = pair(item_id="large")
+    assert small and large
+    await _put_letter(servers, names, large.ljust(MAX_VALUE_BYTES), source_offset=1)
+    await _put_letter(servers, names, small, source_offset=2)
+    done = await asyncio.to_thread(
+        run_command,
+        *("dead-letters", "replay", "--json"),
+        folder=tmp_path,
+        settings=settings_for(apache_kafka, app_id),
+    )
+    facts = answer_of(done)
+    assert facts["replayed"] == 1
+    assert [reason for reason in facts["still_bad"] if "max.message.bytes" in reason]
+    assert [r.value for r in await read_topic(servers, names.events)] == [small]
+
+
+async def test_a_mended_file_is_cut_at_line_ends_alone(broker: Broker, app_id: str, tmp_path: Path) -> None:
+    names = TopicNames(app_id=app_id, prefix=f"{app_id}-")
+    servers = broker.bootstrap_servers
+    await create_topics({"bootstrap_servers": servers}, plan(names, partitions=4))
+    await _put_letter(servers, names, b"junk", source_offset=1)
+    line = json.dumps({"place": "0:0", "value": {**GOOD, "item_id": "a\u2028b"}}, ensure_ascii=False)
+    (tmp_path / "mended.jsonl").write_text(line, encoding="utf-8")
+    done = await asyncio.to_thread(
+        run_command,
+        *("dead-letters", "replay", "--from", "mended.jsonl", "--json"),
+        folder=tmp_path,
+        settings=settings_for(broker, app_id),
+    )
+    assert answer_of(done)["replayed"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -167,6 +241,9 @@ async def _put_letters(servers: str, names: TopicNames, count: int) -> None:
         (("show", "0:99"), 1, "there is no dead letter 0:99"),
         (("replay", "--from", "missing.jsonl"), 1, "missing.jsonl cannot be read"),
         (("replay", "--from", "odd.jsonl"), 1, "odd.jsonl, line 2: a line is"),
+        (("replay", "--from", "numbered.jsonl"), 1, "numbered.jsonl, line 1: a line is"),
+        (("replay", "--from", "latin.jsonl"), 1, "latin.jsonl, byte 1: not UTF-8"),
+        (("replay", "--from", "nobody.jsonl"), 1, "there is no dead letter 0:77"),
     ],
 )
 async def test_wrong_use_is_one_line(
@@ -174,6 +251,9 @@ async def test_wrong_use_is_one_line(
 ) -> None:
     names = TopicNames(app_id=app_id, prefix=f"{app_id}-")
     await create_topics({"bootstrap_servers": broker.bootstrap_servers}, plan(names, partitions=4))
+    (tmp_path / "numbered.jsonl").write_text('{"place": "0:1", "value": "x", "key": 5}\n')
+    (tmp_path / "latin.jsonl").write_bytes(b'"\xe9"\n')
+    (tmp_path / "nobody.jsonl").write_text('{"place": "0:77", "value": "x"}\n')
     (tmp_path / "odd.jsonl").write_text('{"place": "0:1", "value": "x"}\n{"value": 3}\n')
     done = await asyncio.to_thread(
         run_command, "dead-letters", *arguments, folder=tmp_path, settings=settings_for(broker, app_id)
