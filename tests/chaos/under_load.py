@@ -46,7 +46,7 @@ async def events_flowing(worker: WorkerProcess) -> AsyncIterator[None]:
 
 async def until_it_recovers(worker: WorkerProcess) -> None:
     """Wait until the worker, just started, reads a changelog that is not empty."""
-    await worker.says(_RECOVERS, times=worker.log.count(_RECOVERS) + 1)
+    await worker.says(_RECOVERS, times=worker.log.count(_RECOVERS) + 1, limit_s=60)
 
 
 def has_recovered(worker: WorkerProcess) -> bool:
