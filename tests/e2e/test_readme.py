@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,14 +53,16 @@ def test_the_examples_run_as_printed(
     read = subprocess.Popen(
         [sys.executable, "read.py"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
     )
+    # Reading a line blocks: only the end of the process ends it.
+    deadline = threading.Timer(90, read.kill)
+    deadline.start()
     try:
         assert read.stdout is not None
         lines: dict[str, str] = {}
-        deadline = time.monotonic() + 90
-        while set(lines) != USERS and time.monotonic() < deadline:
-            line = read.stdout.readline()
+        while set(lines) != USERS and (line := read.stdout.readline()):
             lines[line.split()[0]] = line
     finally:
+        deadline.cancel()
         read.kill()
         read.wait()
     assert set(lines) == USERS, (tmp_path / "worker.log").read_text()[-3000:]

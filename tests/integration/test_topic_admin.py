@@ -14,6 +14,7 @@ from stream_app.streaming.lane.tansu import is_tansu
 from stream_app.streaming.topic_admin import (
     NoBroker,
     TopicProblem,
+    _settings_of,
     await_broker,
     check_topics,
     create_topics,
@@ -53,6 +54,21 @@ async def test_created_topics_are_as_planned_and_pass_the_check(
     assert found[names.events].retention_ms == -1
     assert found[names.recommendations].retention_ms == 7 * 86_400_000
     await check_topics(kafka, names, topics)
+
+
+async def test_every_planned_setting_is_on_the_broker(names: TopicNames, apache_kafka: Broker) -> None:
+    kafka = {"bootstrap_servers": apache_kafka.bootstrap_servers}
+    topics = plan(names, partitions=1)
+    await create_topics(kafka, topics)
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        found = await _settings_of(admin, [topic.name for topic in topics])
+    finally:
+        await admin.close()
+    for topic in topics:
+        assert topic.settings
+        assert {key: found[topic.name].get(key) for key in topic.settings} == dict(topic.settings), topic.name
 
 
 async def test_creating_again_leaves_what_is_there_as_it_is(kafka: dict[str, Any], names: TopicNames) -> None:
