@@ -219,6 +219,7 @@ class _Worker:
                 source_topic=self._names.events,
                 lists=list_store,
                 k=settings.k,
+                limit=settings.history_limit,
                 positive=positive,
                 candidates=functools.partial(trending.candidates, self._following.items.available),
                 committed_offset=app.committed_offset,

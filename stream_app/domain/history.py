@@ -100,16 +100,16 @@ def entries(record: bytes) -> Iterator[Entry]:
         yield Entry(item, moment >> 8, moment & 0xFF)
 
 
-def contains(record: bytes, item_hash: int, *, end: int | None = None) -> bool:
-    """Whether an item is among the first `end` entries (all by default): searched in the packed bytes."""
-    return find(record, item_hash, end=end) >= 0
+def contains(record: bytes, item_hash: int, *, start: int = 0, end: int | None = None) -> bool:
+    """Whether an item is among the entries from `start` to before `end`: searched in the packed bytes."""
+    return find(record, item_hash, start=start, end=end) >= 0
 
 
-def find(record: bytes, item_hash: int, *, end: int | None = None) -> int:
-    """The index of an item's first entry among the first `end`, −1 where there is none."""
+def find(record: bytes, item_hash: int, *, start: int = 0, end: int | None = None) -> int:
+    """The index of an item's first entry from `start` to before `end`, −1 where there is none."""
     needle = item_hash.to_bytes(8, "little")
     stop = len(record) if end is None else HEADER_BYTES + end * ENTRY_BYTES
-    at = record.find(needle, HEADER_BYTES, stop)
+    at = record.find(needle, HEADER_BYTES + start * ENTRY_BYTES, stop)
     while at >= 0 and at % ENTRY_BYTES:  # a match across two fields is no match
         at = record.find(needle, at + 1, stop)
     return (at - HEADER_BYTES) // ENTRY_BYTES if at >= 0 else -1

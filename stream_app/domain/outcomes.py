@@ -11,7 +11,7 @@ from typing import Literal
 
 from models.bundle.signature import EVENT_TYPES
 from stream_app.domain.decoding import Interaction
-from stream_app.domain.history import columns, contains
+from stream_app.domain.history import columns, contains, length
 from stream_app.domain.lists import GivenList
 from stream_app.domain.messages import EventPosition, Outcome
 
@@ -45,6 +45,40 @@ def judge(
         event=source,
         list_offset=given.offset,
     )
+
+
+class SeenItems:
+    """What a user had before each of the events that share a list: the window slides on with every event.
+
+    `before` is the history as stored, `applied` the last offset in it: events up to there are replayed,
+    and told from the window itself. `limit` is the window's length.
+    """
+
+    def __init__(self, before: bytes | None, *, applied: int, limit: int) -> None:
+        self._before = before
+        self._applied = applied
+        self._limit = limit
+        self._room = limit - (length(before) if before is not None else 0)
+        self._fresh: dict[int, int] = {}  # item hash → which fresh event had it last
+        self._count = 0
+
+    def holds(self, event: Interaction) -> bool | None:
+        """Whether the item was there before the event; None where a replay can no longer tell."""
+        before = self._before
+        if event.offset <= self._applied:
+            return seen_before_replayed(event, before) if before is not None else None
+        last = self._fresh.get(event.item_hash)
+        if last is not None and self._count - last <= self._limit:
+            return True
+        if before is None:
+            return False
+        return contains(before, event.item_hash, start=max(self._count - self._room, 0))
+
+    def add(self, event: Interaction) -> None:
+        """The event is in the window from now on."""
+        if event.offset > self._applied:
+            self._fresh[event.item_hash] = self._count
+            self._count += 1
 
 
 def seen_before_replayed(event: Interaction, record: bytes) -> bool | None:

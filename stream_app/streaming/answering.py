@@ -23,7 +23,7 @@ from stream_app.domain.messages import (
     encode,
     encode_within,
 )
-from stream_app.domain.outcomes import Skipped, judge, seen_before_replayed
+from stream_app.domain.outcomes import SeenItems, Skipped, judge
 from stream_app.domain.ranking import Candidate, RankedList, knows, rank, rank_trending
 from stream_app.scoring.requests import Scored
 from stream_app.streaming.lane.store import ChunkStore
@@ -64,6 +64,7 @@ class Answering:
         source_topic: str,
         lists: ChunkStore,
         k: int,
+        limit: int,
         positive: Collection[int],
         candidates: Callable[[], Sequence[Candidate]],
         committed_offset: Callable[[TP], int],
@@ -72,6 +73,7 @@ class Answering:
         self._topic = source_topic
         self._lists = lists
         self._k = k
+        self._limit = limit
         self._positive = frozenset(positive)
         self._candidates = candidates
         self._committed_offset = committed_offset
@@ -172,15 +174,15 @@ class Answering:
         answers: Answers,
         now_ms: int,
     ) -> None:
-        earlier: set[int] = set()
+        seen = SeenItems(touch.before, applied=touch.applied, limit=self._limit)
         for event in touch.events:
-            result = self._judge_one(tp, epoch, event, touch, lists, earlier, now_ms)
+            result = self._judge_one(tp, epoch, event, touch, lists, seen, now_ms)
             if isinstance(result, Outcome):
                 answers.outcomes.append((touch.user, encode(result)))
                 answers.judged[result.model.role, result.rank is not None] += 1
             else:
                 answers.skipped[result] += 1
-            earlier.add(event.item_hash)
+            seen.add(event)
 
     def _judge_one(
         self,
@@ -189,11 +191,11 @@ class Answering:
         event: Interaction,
         touch: Touch,
         lists: tuple[GivenList, ...],
-        earlier: set[int],
+        items: SeenItems,
         now_ms: int,
     ) -> Outcome | Skipped:
         given = judging(lists, epoch, event.offset)
-        seen = given is not None and self._seen(event, touch, earlier)
+        seen = given is not None and items.holds(event)
         if seen is None:
             return "out of the window"
         return judge(
@@ -204,11 +206,3 @@ class Answering:
             source=EventPosition(self._topic, tp.partition, event.offset, epoch),
             now_ms=now_ms,
         )
-
-    def _seen(self, event: Interaction, touch: Touch, earlier: set[int]) -> bool | None:
-        """Whether the user had the item before the event; None where a replay can no longer tell."""
-        if event.item_hash in earlier:
-            return True
-        if event.offset <= touch.applied:
-            return seen_before_replayed(event, touch.after) if touch.after is not None else None
-        return touch.before is not None and history.contains(touch.before, event.item_hash)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.bundle.hashing import item_hash
 from stream_app.domain.decoding import TYPE_CODES, Interaction
 from stream_app.domain.history import extend
 from stream_app.domain.lists import GivenList
 from stream_app.domain.messages import EventPosition, ModelRef, Outcome
-from stream_app.domain.outcomes import Skipped, judge, seen_before_replayed
+from stream_app.domain.outcomes import SeenItems, Skipped, judge, seen_before_replayed
 from tests.unit.stream_app.domain.samples import NOW_MS, forget, given_list, interaction
 
 POSITIVE = {TYPE_CODES["like"], TYPE_CODES["purchase"]}
@@ -120,3 +122,40 @@ def test_of_two_equal_events_of_one_millisecond_the_first_is_meant() -> None:
 def test_of_a_replayed_event_that_has_left_the_window_nothing_can_be_said() -> None:
     assert seen_before_replayed(LIKED, window(LIKED, OTHER._replace(offset=30), limit=1)) is None
     assert seen_before_replayed(LIKED, window(OTHER, EARLIER)) is None
+
+
+MANY = st.lists(st.integers(1, 12), max_size=40)
+
+
+@given(stored=MANY, fresh=MANY, replayed=st.integers(0, 10), limit=st.integers(1, 15))
+def test_however_a_stream_is_cut_each_event_finds_the_window_that_it_had(
+    stored: list[int], fresh: list[int], replayed: int, limit: int
+) -> None:
+    events = [
+        LIKED._replace(offset=offset, item_hash=item, timestamp_ms=LIKED.timestamp_ms + offset)
+        for offset, item in enumerate([*stored, *fresh])
+    ]
+    before = extend(None, events[: len(stored)], epoch=0, limit=limit, max_age_ms=1 << 40)
+    seen = SeenItems(before, applied=len(stored) - 1, limit=limit)
+    for event in events[max(len(stored) - replayed, 0) :]:
+        window = [one.item_hash for one in events[max(event.offset - limit, 0) : event.offset]]
+        found = seen.holds(event)
+        seen.add(event)
+        if event.offset >= len(stored):
+            assert found == (event.item_hash in window)
+        elif found is not None:  # what has left the stored window meanwhile is not known any more
+            left = max(len(stored) - limit, 0)
+            assert found == (event.item_hash in [one.item_hash for one in events[left : event.offset]])
+        else:
+            assert event.offset < len(stored) - limit
+
+
+def test_a_replayed_event_is_told_though_more_than_a_window_of_newer_ones_comes_with_it() -> None:
+    """It was applied before a crash and never judged: the newer events of its chunk must not hide it."""
+    events = [
+        LIKED._replace(offset=offset, item_hash=offset, timestamp_ms=LIKED.timestamp_ms + offset)
+        for offset in range(300)
+    ]
+    before = extend(None, events[:6], epoch=0, limit=200, max_age_ms=1 << 40)
+    seen = SeenItems(before, applied=5, limit=200)
+    assert [seen.holds(event) for event in events[4:6]] == [False, False]
