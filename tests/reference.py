@@ -108,7 +108,9 @@ def position_of(record: bytes | None) -> int:
 
 def check_histories(found: Found, expected: dict[PartitionAndUser, ExpectedHistory]) -> None:
     """Every event is in its user's history exactly once, in order, entry by entry; nothing else is."""
-    assert found.histories.keys() == expected.keys()
+    missing, surplus = expected.keys() - found.histories.keys(), found.histories.keys() - expected.keys()
+    assert not missing, f"{len(missing)} histories are missing: {sorted(missing)[:5]}"
+    assert not surplus, f"{len(surplus)} histories are of nobody who has one: {sorted(surplus)[:5]}"
     wrong = {}
     for place, record in found.histories.items():
         at = history.header(record)

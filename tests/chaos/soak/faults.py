@@ -16,7 +16,6 @@ from tests.chaos.test_bad_bundles import DAMAGE, ITEMS
 from tests.tiny_bundle import make_tiny_bundle
 from tests.worker_process import WorkerProcess
 
-KILLS = ("kill", "kill and wipe", "kill twice")
 SESSION_S = 6
 
 
@@ -39,6 +38,7 @@ class Faults:
         self._say = say
         self._models = 0
         self.done: Counter[str] = Counter()
+        self.kills = 0
         self._kinds: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {
             "kill": (6, self._kill),
             "kill and wipe": (3, self._kill_and_wipe),
@@ -57,10 +57,6 @@ class Faults:
         if disk.mounted:
             self._kinds["disk full"] = (0.7, self._disk_full)
 
-    @property
-    def kills(self) -> int:
-        return sum(self.done[kind] for kind in KILLS) + self.done["kill twice"]
-
     async def one(self) -> None:
         """Let one fault happen, and pass."""
         kinds = list(self._kinds)
@@ -72,11 +68,12 @@ class Faults:
     def _worker(self) -> WorkerProcess:
         return self._chance.choice(self._fleet.workers)
 
-    async def _kill(self, *, wipe: bool = False) -> None:
-        worker = self._worker()
+    async def _kill(self, *, worker: WorkerProcess | None = None, wipe: bool = False) -> None:
+        worker = worker or self._worker()
         self._fleet.leave_alone(worker)
         if worker.is_running:
             worker.kill()
+            self.kills += 1
         if wipe:
             worker.wipe_disk()
         await asyncio.sleep(self._chance.choice((0, 0, 1, SESSION_S + 1)))
@@ -86,9 +83,10 @@ class Faults:
         await self._kill(wipe=True)
 
     async def _kill_twice(self) -> None:
-        await self._kill()
+        worker = self._worker()
+        await self._kill(worker=worker)
         await asyncio.sleep(self._chance.uniform(0, 5))
-        await self._kill(wipe=self._chance.random() < 0.3)
+        await self._kill(worker=worker, wipe=self._chance.random() < 0.3)
 
     async def _leave_and_join(self) -> None:
         worker = self._worker()

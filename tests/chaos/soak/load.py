@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from tests.chaos.fuzzed_events import COMMON
 from tests.event_stream import TYPES, Pair
 
+HOT = "hot"
 HISTORY_LIMIT, HISTORY_DAYS = 30, 30
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _TICK_S = 0.05
@@ -76,7 +77,7 @@ class Load:
     def _user(self) -> str:
         kind = self._chance.random()
         if kind < 0.3:
-            return "hot"
+            return HOT
         if kind < 0.9:
             return f"busy-{self._chance.randrange(300)}"
         return f"rare-{self._chance.randrange(100_000)}"  # nobody comes again to heal what is wrong

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
 from stream_app.domain import history
+from tests.chaos.soak.load import HOT
 from tests.event_stream import Pair
-from tests.reference import Found, check_answers, check_histories, check_outcomes, expected_histories
+from tests.reference import (
+    Found,
+    check_answers,
+    check_histories,
+    check_outcomes,
+    expected_histories,
+    judgeable,
+)
+
+REPEATED_SHARE_MAX = 0.05
+"""What may come again around faults, of all events."""
 
 
 def verdict(
@@ -24,6 +36,8 @@ def verdict(
     ):
         _note(problems, check, found, about)
     _note(problems, check_outcomes, found)
+    if unjudged := unjudged_events(found):
+        problems.append(f"{len(unjudged)} events without an outcome: {sorted(unjudged)[:5]}")
     triggers = Counter((r["trigger"]["partition"], r["trigger"]["offset"]) for r in found.recommendations)
     outcomes = Counter((o["event"]["partition"], o["event"]["offset"]) for o in found.outcomes)
     repeats = {
@@ -33,6 +47,9 @@ def verdict(
     if exactly_once:
         problems += [f"{count} {what} more than once" for what, count in repeats.items() if count]
     good = len(found.source) - len(letters)
+    share = repeats["recommendations"] / good if good else 0.0
+    if share > REPEATED_SHARE_MAX:
+        problems.append(f"{share:.1%} of the events had a list more than once")
     figures = {
         "events": len(found.source),
         "users": len(expected),
@@ -41,9 +58,38 @@ def verdict(
         "outcomes": len(outcomes),
         "dead_letters": len(letters),
         "repeated": repeats,
-        "repeated_share": round(repeats["recommendations"] / good, 4) if good else 0.0,
+        "repeated_share": round(share, 4),
     }
     return figures, problems
+
+
+def unjudged_events(found: Found) -> set[tuple[int, int]]:
+    """Events that must have been judged for certain, and were not.
+
+    Of a positive type, on an item that the user never had before, after a list that the user was given. Not
+    of the hot user: what has left the window before a replay judges it cannot be judged any more.
+    """
+    judged = {(o["event"]["partition"], o["event"]["offset"]) for o in found.outcomes}
+    first_lists: dict[tuple[int, str], list[int]] = {}
+    for sent in found.recommendations:
+        place = sent["trigger"]["partition"], sent["user_id"]
+        first_lists.setdefault(place, []).append(sent["trigger"]["offset"])
+    had: dict[tuple[int, str], set[str]] = {}
+    forgotten: dict[tuple[int, str], int] = {}
+    unjudged = set()
+    for record in sorted(judgeable(found), key=lambda record: (record.partition, record.offset)):
+        event = json.loads(record.value)
+        place = record.partition, event["user_id"]
+        if event["type"] == "forget":
+            forgotten[place] = record.offset
+            continue
+        given = [at for at in first_lists.get(place, ()) if forgotten.get(place, -1) < at < record.offset]
+        items = had.setdefault(place, set())
+        is_new, at = event["item_id"] not in items, (record.partition, record.offset)
+        if is_new and given and event["type"] != "dislike" and event["user_id"] != HOT and at not in judged:
+            unjudged.add(at)
+        items.add(event["item_id"])
+    return unjudged
 
 
 def _note(problems: list[str], check: Any, *about: Any) -> None:
