@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from stream_app.brokers import ApacheKafka, Broker, EmbeddedBroker
+from stream_app.brokers import Broker, EmbeddedBroker
 from stream_app.brokers.ports import free_port
 from stream_app.streaming.lane.tansu import is_tansu
 from stream_app.streaming.topic_admin import (
@@ -142,25 +141,6 @@ async def test_a_broker_that_comes_late_is_found() -> None:
         assert late.pid is not None
     finally:
         late.stop()
-
-
-async def test_every_topic_has_the_settings_of_the_plan(apache_kafka: ApacheKafka, names: TopicNames) -> None:
-    kafka = {"bootstrap_servers": apache_kafka.bootstrap_servers}
-    topics = plan(names, partitions=3)
-    await create_topics(kafka, topics)
-    admin = AIOKafkaAdminClient(**kafka)
-    await admin.start()
-    try:
-        asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
-        found = {
-            name: {key: value for key, value, *_ in entries}
-            for answer in await admin.describe_configs(asked)
-            for _, _, _, name, entries in answer.resources
-        }
-    finally:
-        await admin.close()
-    for topic in topics:
-        assert topic.settings.items() <= found[topic.name].items(), topic.name
 
 
 async def test_nothing_is_created_where_events_have_another_size(
