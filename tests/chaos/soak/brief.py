@@ -1,4 +1,4 @@
-"""Three minutes of the soak; CONTRIBUTING.md says how to let it run for an hour."""
+"""A soak of a minute or two, as a test."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import require_apache_kafka
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(("delivery", "minutes"), [("at-least-once", 1.5), ("exactly-once", 1.5)])
-def test_nothing_is_lost_and_nothing_applied_twice_whatever_happens(delivery: str, minutes: float) -> None:
+def run_briefly(*, delivery: str, minutes: float) -> None:
+    """Run the command for a while; fails with its log where there is a counter-example."""
     require_apache_kafka()
     command = [sys.executable, "-m", "tests.chaos.soak", "--minutes", str(minutes), "--seed", "7", "--json"]
     done = subprocess.run(
