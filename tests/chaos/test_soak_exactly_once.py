@@ -1,4 +1,4 @@
-"""The other part of the three minutes of soak that every run of the tests has; CONTRIBUTING.md tells of an hour."""
+"""The other part of the three minutes of soak that every test run has; CONTRIBUTING.md tells of an hour."""
 
 from __future__ import annotations
 
