@@ -16,12 +16,13 @@ from plot_engine import HERE, draw
 MILLSTREAM = Path(sys.executable).parent / "millstream"
 RUNS = {
     "compare": ["compare"],
+    "touched": ["worker"],
     "each": ["worker", "--emit", "each", "--events", "200000"],
     "model": ["worker", "--model", "random"],
     "latency": ["latency", "--seconds", "30"],
     "latency_no_model": ["latency", "--model", "none", "--seconds", "30"],
-    "recovery": ["recovery", "--no-lists"],
-    "recovery_lists": ["recovery", "--no-stock", "--updates", "10"],
+    "recovery": ["recovery"],
+    "recovery_updated": ["recovery", "--no-stock", "--updates", "10"],
     "recovery_1m_800b": [
         "recovery",
         "--no-stock",
