@@ -81,11 +81,10 @@ async def read_letters(kafka: Mapping[str, Any], topic: str) -> list[Letter]:
                     replayed.add(Place(int(headers["replayed-partition"]), int(headers["replayed-offset"])))
     finally:
         await consumer.stop()
-    found = [
-        letter if letter.place not in replayed else _marked(letter)
+    return [
+        replace(letter, replayed=letter.place in replayed)
         for letter in sorted(letters.values(), key=lambda letter: (letter.timestamp_ms, letter.place))
     ]
-    return found
 
 
 def mark_of(letter: Letter) -> Headers:
@@ -115,7 +114,3 @@ def _letter(record: Any, headers: Mapping[str, str]) -> Letter:
         source=f"{topic}[{partition}]:{offset}",
         truncated=int(cut) if cut else None,
     )
-
-
-def _marked(letter: Letter) -> Letter:
-    return replace(letter, replayed=True)

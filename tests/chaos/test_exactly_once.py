@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream_app.brokers import ApacheKafka
-from tests.chaos.under_load import events_flowing, settle_and_check
+from tests.chaos.under_load import events_flowing, freeze_past_its_session, settle_and_check
 from tests.conftest import MakeWorker
 from tests.reference import Found
 from tests.worker_process import WorkerProcess
@@ -59,11 +59,7 @@ async def test_a_frozen_worker_is_fenced_and_goes_on_when_it_is_told(
     await asyncio.gather(first.ready(), second.ready())
     async with events_flowing(first):
         await asyncio.sleep(2)
-        joined = first.log.count("Worker ready")
-        first.freeze()
-        await asyncio.sleep(10)
-        first.thaw()
-        await first.says("Worker ready", times=joined + 1)
+        await freeze_past_its_session(first)
         await asyncio.gather(first.ready(), second.ready())
     # Without a second writing: the broker has refused what the frozen one sent.
     check_once(await settle_and_check(second))

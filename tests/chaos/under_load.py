@@ -54,6 +54,15 @@ def has_recovered(worker: WorkerProcess) -> bool:
     return _HAS_RECOVERED in worker.log.rpartition(_RECOVERS)[2]
 
 
+async def freeze_past_its_session(worker: WorkerProcess) -> None:
+    """Stop a worker for longer than its group waits; returns when it has joined again."""
+    joined = worker.log.count("Worker ready")
+    worker.freeze()
+    await asyncio.sleep(10)
+    worker.thaw()
+    await worker.says("Worker ready", times=joined + 1)
+
+
 async def settle_and_check(worker: WorkerProcess, *, limit_s: float = 60, by_position: bool = False) -> Found:
     """Nothing was lost, nothing applied twice, everybody answered, everything judged once."""
     await until_settled(worker, limit_s=limit_s)
