@@ -44,6 +44,7 @@ class Faults:
             "kill and wipe": (3, self._kill_and_wipe),
             "kill twice": (3, self._kill_twice),
             "leave and join": (2, self._leave_and_join),
+            "rebalance burst": (1, self._rebalance_burst),
             "all leave at once": (0.5, self._all_leave),
             "freeze past the session": (1, self._freeze),
             "broker killed": (0.7, self._broker_killed),
@@ -96,6 +97,24 @@ class Faults:
             await worker.ended()
         await asyncio.sleep(self._chance.uniform(0, 3))
         self._fleet.look_after(worker)
+
+    async def _rebalance_burst(self) -> None:
+        """A guest joins and goes, and a worker leaves and joins, all within about five seconds."""
+        guest, worker = self._fleet.guest, self._worker()
+        self._fleet.leave_alone(worker)
+        guest.start()
+        await asyncio.sleep(self._chance.uniform(1.5, 3))  # it takes so long to join
+        if worker.is_running:
+            worker.send(signal.SIGTERM)
+        await asyncio.sleep(self._chance.uniform(0, 1))
+        if self._chance.random() < 0.5:
+            guest.kill()
+            self.kills += 1
+        elif guest.is_running:
+            guest.send(signal.SIGTERM)
+        await worker.ended()
+        self._fleet.look_after(worker)
+        await guest.ended()
 
     async def _all_leave(self) -> None:
         for worker in self._fleet.workers:

@@ -18,7 +18,7 @@ _LOOK_EVERY_S = 0.2
 
 
 class Fleet:
-    """Workers that are kept running, as a supervisor would keep them."""
+    """Workers that are kept running, as a supervisor would keep them, and a guest that comes and goes."""
 
     def __init__(
         self,
@@ -29,14 +29,14 @@ class Fleet:
         settings: Mapping[str, object],
         say: Callable[[str], None],
     ) -> None:
-        ports = [free_port() for _ in range(count)]
+        ports = [free_port() for _ in range(count + 1)]
         self.broker = ApacheKafka(proxied=ports)
         self._say = say
         self.proxies = [
             Proxy(port=port, target=target)
             for port, target in zip(ports, self.broker.proxied_targets, strict=True)
         ]
-        self.workers = [
+        *self.workers, self.guest = (
             WorkerProcess(
                 bootstrap_servers=f"127.0.0.1:{port}",
                 app_id=app_id,
@@ -45,7 +45,7 @@ class Fleet:
                 settings=settings,
             )
             for number, port in enumerate(ports)
-        ]
+        )
         self._left_alone: set[WorkerProcess] = set()
         self._keeper: asyncio.Task[None] | None = None
         self.ended_by_themselves: Counter[str] = Counter()
@@ -61,7 +61,7 @@ class Fleet:
     async def stop(self) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
-        for worker in self.workers:
+        for worker in (*self.workers, self.guest):
             worker.clean_up()
         for proxy in self.proxies:
             await proxy.stop()
