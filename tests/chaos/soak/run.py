@@ -78,8 +78,8 @@ async def soak(what: Soak, *, folder: Path, say: Callable[[str], None]) -> tuple
         say(f"all is mended; {load.sent} events were sent")
         await fleet.all_ready()
         await until_settled(fleet.workers[0], limit_s=180)
-        # Left-over records of a frozen worker may be the newest for as long as its successor remembers whom it
-        # touched; a brief soak does not wait for that, and reads the changelog as a recovery does.
+        # Left-over records of a frozen worker may be the newest while its successor remembers whom it
+        # touched. A brief soak does not wait for that, and reads the changelog as a recovery does.
         brief = what.minutes < BRIEF_MINUTES
         if not brief:
             await asyncio.sleep(SESSION_S + PRODUCER_TIMEOUT_S + 5)
