@@ -188,6 +188,8 @@ class _Worker:
         sender = BatchSender(lambda: app.lane_producer.client())
         self._delivery = delivery = self._choose_delivery(sender)
         history_store, list_store = histories.data, given.data
+        for store in (history_store, list_store):
+            store.silence_s = app.fence.silence_s
         if delivery.atomic:
             history_store, list_store = StagedStore(history_store), StagedStore(list_store)
         trending = Trending(half_life_ms=_ms(timedelta(days=settings.trending_half_life_days)))

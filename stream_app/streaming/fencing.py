@@ -56,7 +56,11 @@ class Fence:
     @property
     def fresh(self) -> bool:
         """Whether the last heartbeat is young enough to send by."""
-        return self._clock() - self._heard <= self._fresh_s
+        return self.silence_s() <= self._fresh_s
+
+    def silence_s(self) -> float:
+        """For how many seconds the group has not been heard of."""
+        return self._clock() - self._heard
 
     def owns(self, generation: int) -> bool:
         """Whether a chunk of this generation is still ours beyond doubt."""

@@ -255,8 +255,8 @@ class Pipeline:
             # A new owner: what the stored histories show is where trending begins.
             stored = islice(self._tables.history.partition_items(partition), _SEED_HISTORIES)
             records = [record for key, record in stored if key != SOURCE_KEY]
+            newest = max((header(record).newest_ms for record in records), default=0)  # checks their format
             self._trending.count_histories(records, self._popular, self._item_name)
-            newest = max((header(record).newest_ms for record in records), default=0)
             clock = self._clocks[partition] = PartitionClock(max(newest, first_ms, 0))
         return clock
 

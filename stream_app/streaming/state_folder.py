@@ -57,6 +57,9 @@ def claim(folder: Path, identity: Identity) -> IO[bytes]:
                 )
         elif problem := difference(found, identity):
             raise StateFolderProblem(f"{folder} {problem}; {_remedy(folder)}")
+        elif problem := newer_format(found, identity):
+            # The changelog has it, too: another folder would not help.
+            raise StateFolderProblem(f"{folder} {problem}; upgrade the worker")
         elif identity.delivery == "exactly-once" and found.delivery != identity.delivery:
             log.info("%s: state of %s delivery is deleted and recovered", folder, found.delivery)
             shutil.rmtree(folder / TABLES, ignore_errors=True)
@@ -78,12 +81,14 @@ def difference(found: Identity, wanted: Identity) -> str | None:
             return f"holds the state of {what} {theirs}, and this worker is for {ours}"
     if found.partitions != wanted.partitions:
         return f"holds the state of {found.partitions} partitions, and there are {wanted.partitions}"
+    return None
+
+
+def newer_format(found: Identity, wanted: Identity) -> str | None:
+    """Which table is in a format that this version does not read; None where it reads all."""
     for table, known in wanted.formats.items():
-        if (theirs_format := found.formats.get(table, known)) > known:
-            return (
-                f"was written in {table} format {theirs_format}, and this version reads up to {known}: "
-                "upgrade the worker"
-            )
+        if (theirs := found.formats.get(table, known)) > known:
+            return f"was written in {table} format {theirs}, and this version reads up to {known}"
     return None
 
 

@@ -111,6 +111,8 @@ class LaneWorker(faust.Worker):
     def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
         super().on_setup_root_logger(logger, level)
         limit_repeated_lines("aiokafka", RepeatedLines())
+        for library in ("stream_app", "faust", "mode"):
+            limit_repeated_lines(library, RepeatedLines(burst=5))
 
     def _schedule_shutdown(self, signal: signals.Signals) -> None:
         force_exit_after(FORCED_EXIT_S, reason=f"still there {FORCED_EXIT_S:.0f} s after {signal.name}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from faust.stores import rocksdb
 from faust.types import TP
 from rocksdict import DBCompressionType, WriteBatch, WriteOptions
 
+from stream_app.streaming.lane import freshness
 from stream_app.streaming.topics import TOMBSTONE_LIFE_MS
 
 Position = tuple[int, int]
@@ -34,8 +36,8 @@ POSITIONS: dict[str, Callable[[bytes], Position]] = {}
 
 
 STALE_AFTER_S = TOMBSTONE_LIFE_MS / 1000 / 2
-"""A database that nobody has written to for so long is made anew: whoever was forgotten meanwhile is in it,
-and the changelog may say so no more."""
+"""A database whose state is so old is made anew: whoever was forgotten meanwhile is in it, and the changelog
+may say so no more."""
 
 _POSITIONS_HELD = 500_000
 """Users of a partition whose positions a recovery keeps in memory; beyond, it reads them from the store."""
@@ -67,17 +69,26 @@ class BatchStore(rocksdb.Store):
     # Faust's own is valid UTF-8: an event of a user with that very name would overwrite the offset.
     offset_key = b"\xff offset"
 
+    silence_s: Callable[[], float] = staticmethod(lambda: 0.0)
+    """For how long the group has not been heard of: what it did meanwhile is not in the store."""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         # Positions of the partitions that are recovered from nothing: what was written is all there is, and
         # need not be read back for each record.
         self._recovered: dict[int, dict[bytes, Position]] = {}
+        self._complete: set[int] = set()  # partitions that have all of their changelog
+        self._applied_until: dict[int, float] = {}  # of the others: what they have of it, seconds since 1970
         super().__init__(*args, **options)
 
     def _open_for_partition(self, partition: int) -> Any:
-        self._delete_where_stale(self.partition_path(partition))
+        folder = self.partition_path(partition)
+        self._delete_where_stale(folder)
+        is_new = not folder.exists()
         options = self.rocksdb_options.as_options()
         options.set_compression_per_level(_COMPRESSION)
-        database = rocksdict.Rdict(str(self.partition_path(partition)), options=options)
+        database = rocksdict.Rdict(str(folder), options=options)
+        if is_new:
+            freshness.mark(folder, time.time())  # it reads the changelog from its beginning
         without_log = WriteOptions()
         without_log.disable_wal = True  # type: ignore[method-assign, assignment]
         database.set_write_options(without_log)
@@ -86,11 +97,10 @@ class BatchStore(rocksdb.Store):
         return database
 
     def _delete_where_stale(self, folder: Path) -> None:
-        if not folder.exists():
-            return
-        age_s = time.time() - max(path.stat().st_mtime for path in [folder, *folder.iterdir()])
+        age_s = freshness.age_s(folder)
         if age_s > STALE_AFTER_S:
-            log.info("%s was not owned for %.0f h: deleted, and recovered", folder.name, age_s / 3600)
+            how = "does not say how old it is" if math.isinf(age_s) else f"is {age_s / 3600:.0f} h behind"
+            log.info("%s %s: deleted, and recovered", folder.name, how)
             shutil.rmtree(folder)
 
     def holds(self, partition: int) -> bool:
@@ -154,6 +164,7 @@ class BatchStore(rocksdb.Store):
                 positions[key] = position
         batch.put(self.offset_key, str(records[-1].offset).encode())
         database.write(batch)
+        self._applied_until[tp.partition] = records[-1].timestamp / 1000
         if len(positions) > _POSITIONS_HELD:
             self._recovered.pop(tp.partition, None)
 
@@ -161,6 +172,24 @@ class BatchStore(rocksdb.Store):
         position_of = POSITIONS.get(self.table_name, _nowhere)
         values = zip(keys, database.get(list(keys)), strict=True)
         return {key: position_of(value) for key, value in values if value is not None}
+
+    # -- freshness
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        topics = self.table.changelog_topic.topics
+        self._complete |= {tp.partition for tp in active_tps if tp.topic in topics}
+
+    def write_out(self) -> None:
+        """Bring what is in memory to the disk, and mark it: a kill from now on makes it no older."""
+        for partition, database in list(self._dbs.items()):
+            self._write_out(partition, database)
+
+    def _write_out(self, partition: int, database: Any) -> None:
+        until = time.time() - self.silence_s()
+        if partition not in self._complete:
+            until = min(until, self._applied_until.get(partition, 0.0))
+        database.flush()
+        freshness.mark(self.partition_path(partition), until)
 
     # -- closing: Faust leaves it to the garbage collector, which leaves the lock to chance
 
@@ -178,5 +207,9 @@ class BatchStore(rocksdb.Store):
         self._recovered.pop(partition, None)
         database = self._dbs.pop(partition, None)
         if database is not None:
-            database.flush()
-            database.close()
+            try:
+                self._write_out(partition, database)
+            finally:
+                database.close()
+        self._complete.discard(partition)
+        self._applied_until.pop(partition, None)

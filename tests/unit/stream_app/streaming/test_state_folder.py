@@ -44,7 +44,6 @@ def test_a_new_folder_is_made_and_found_again(tmp_path: Path) -> None:
         (changed(app_id="other"), "the state of app other, and this worker is for shop"),
         (changed(source_topic="test-events"), "the state of topic test-events"),
         (changed(partitions=8), "the state of 8 partitions, and there are 4"),
-        (changed(formats={"history": 2, "lists": 1}), "history format 2, and this version reads up to 1"),
     ],
 )
 def test_state_of_another_identity_is_refused_with_the_remedy_and_kept(
@@ -57,6 +56,14 @@ def test_state_of_another_identity_is_refused_with_the_remedy_and_kept(
     assert f"delete {folder}" in str(refused.value) and "\n" not in str(refused.value)
     assert (folder / IDENTITY_FILE).read_bytes() == before
     claim(folder, theirs).close()  # and the refusal has not kept the lock
+
+
+def test_state_of_a_newer_format_is_refused_and_another_folder_is_no_remedy(tmp_path: Path) -> None:
+    folder = state_of(tmp_path, changed(formats={"history": 2, "lists": 1}))
+    with pytest.raises(StateFolderProblem) as refused:
+        claim(folder, OURS)
+    words = "was written in history format 2, and this version reads up to 1; upgrade the worker"
+    assert str(refused.value) == f"{folder} {words}"
 
 
 def test_state_of_an_older_format_is_taken(tmp_path: Path) -> None:

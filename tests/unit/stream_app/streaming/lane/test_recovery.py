@@ -32,7 +32,7 @@ async def tables(tmp_path: Path) -> Any:
 
 
 def records(*offsets: int) -> list[Any]:
-    return [SimpleNamespace(offset=offset, key=b"%d" % offset, value=b"v") for offset in offsets]
+    return [SimpleNamespace(offset=offset, key=b"%d" % offset, value=b"v", timestamp=0) for offset in offsets]
 
 
 def stored(tables: Any, *keys: bytes) -> list[bytes | None]:

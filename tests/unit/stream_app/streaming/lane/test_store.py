@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ from faust.types import TP
 from stream_app.domain.decoding import Interaction
 from stream_app.domain.history import extend
 from stream_app.streaming import lane
+from stream_app.streaming.lane import freshness
 from stream_app.streaming.lane.store import POSITIONS, BatchStore
 
 CHANGELOG = TP("stored-table-changelog", 0)
@@ -37,8 +40,9 @@ async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     await store.stop()
 
 
-def record(offset: int, key: bytes, value: bytes | None) -> Any:
-    return SimpleNamespace(offset=offset, key=key, value=value)
+def record(offset: int, key: bytes, value: bytes | None, *, hours_ago: float = 0) -> Any:
+    at = int((time.time() - hours_ago * 3600) * 1000)
+    return SimpleNamespace(offset=offset, key=key, value=value, timestamp=at)
 
 
 async def test_values_are_written_and_read_in_the_order_of_the_keys(store: BatchStore) -> None:
@@ -57,22 +61,96 @@ async def test_a_recovery_keeps_the_record_with_the_higher_position(store: Batch
     assert store.get_many(0, [b"u"]) == [b"same again@9"]
 
 
-async def test_a_database_that_was_not_owned_for_half_of_a_tombstones_life_is_made_anew(
+async def complete(store: BatchStore) -> None:
+    """As when a recovery has ended."""
+    await store.on_recovery_completed({CHANGELOG}, set())
+
+
+def set_back(store: BatchStore, *, hours: float) -> None:
+    """Let the state of partition 0 be so old; RocksDB's own files are as young as can be."""
+    mark_file = next(store.partition_path(0).glob("*current-until"))
+    mark_file.write_text(repr(float(mark_file.read_text()) - hours * 3600))
+
+
+async def test_state_older_than_half_of_a_tombstones_life_is_made_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     for hours, kept in ((11, b"1"), (13, None)):
         store = open_store(tmp_path)
         store.put_many(0, {b"u": b"1"})
+        await complete(store)
         await store.stop()
-        folder = store.partition_path(0)
-        at = time.time() - hours * 3600
-        for path in (*folder.iterdir(), folder):
-            os.utime(path, (at, at))
+        set_back(store, hours=hours)
         store = open_store(tmp_path)
         assert store.get_many(0, [b"u"]) == [kept]
         await store.stop()
-    assert "not owned for 13 h" in caplog.text
+    assert "table-0.db is 13 h behind: deleted, and recovered" in caplog.text
+
+
+async def test_neither_opening_nor_an_unfinished_recovery_makes_state_younger(tmp_path: Path) -> None:
+    """Started again and again within half a tombstone's life, and never done recovering."""
+    store = open_store(tmp_path)
+    store.put_many(0, {b"u": b"1"})
+    await complete(store)
+    await store.stop()
+    for kept in (b"1", None):
+        set_back(store, hours=8)
+        store = open_store(tmp_path)
+        assert store.get_many(0, [b"u"]) == [kept]
+        await store.stop()
+
+
+async def test_a_recovery_makes_state_as_young_as_what_it_has_read(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.put_many(0, {b"u": b"1"})
+    await complete(store)
+    await store.stop()
+    set_back(store, hours=11)
+    store = open_store(tmp_path)
+    store.apply_records(CHANGELOG, [record(0, b"v", b"2", hours_ago=2)])
+    await store.stop()
+    assert 1.9 < freshness.age_s(store.partition_path(0)) / 3600 < 2.1
+
+
+async def test_state_is_as_old_as_the_last_that_was_heard_of_the_group(tmp_path: Path) -> None:
+    """A worker that slept for a day, and is expelled: its successor has forgotten users since."""
+    store = open_store(tmp_path)
+    store.put_many(0, {b"u": b"1"})
+    await complete(store)
+    set_back(store, hours=24)
+    store.silence_s = lambda: 20 * 3600.0
+    await store.stop()
+    assert freshness.age_s(store.partition_path(0)) > 19 * 3600
+
+
+async def test_state_without_a_mark_is_made_anew(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.put_many(0, {b"u": b"1"})
+    await store.stop()
+    next(store.partition_path(0).glob("*current-until")).unlink()
+    store = open_store(tmp_path)
+    assert store.get_many(0, [b"u"]) == [None]
+    await store.stop()
+
+
+def test_a_killed_worker_leaves_the_mark_of_its_last_writing_out(tmp_path: Path) -> None:
+    code = f"""
+import asyncio, os, pathlib, signal
+from tests.unit.stream_app.streaming.lane.test_store import complete, open_store, set_back
+store = open_store(pathlib.Path({str(tmp_path)!r}))
+store.put_many(0, {{b"u": b"1"}})
+asyncio.run(complete(store))
+set_back(store, hours=9)
+store.write_out()
+set_back(store, hours=3)
+store.put_many(0, {{b"u": b"2"}})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    store = open_store(tmp_path)
+    assert 2.9 < freshness.age_s(store.partition_path(0)) / 3600 < 3.1
+    assert store.get_many(0, [b"u"]) == [b"1"]  # and what came later is in the changelog
 
 
 async def test_a_recovery_forgets_whom_the_changelog_forgets(store: BatchStore) -> None:
