@@ -189,7 +189,7 @@ class _Worker:
         self._delivery = delivery = self._choose_delivery(sender)
         history_store, list_store = histories.data, given.data
         for store in (history_store, list_store):
-            store.silence_s = app.fence.silence_s
+            store.silence_s, store.on_failure = app.fence.silence_s, end_with
         if delivery.atomic:
             history_store, list_store = StagedStore(history_store), StagedStore(list_store)
         trending = Trending(half_life_ms=_ms(timedelta(days=settings.trending_half_life_days)))

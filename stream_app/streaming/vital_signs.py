@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from stream_app.domain.history import UnknownFormat
+from stream_app.streaming.lane.store import DiskFailed
 from stream_app.streaming.metrics import BadShare
 from stream_app.streaming.source_lane import SourceLane
 from stream_app.streaming.topic_admin import until_one_vanishes
@@ -95,7 +96,7 @@ async def _watch_topics(kafka: Mapping[str, Any], topics: Sequence[str]) -> None
 
 def end_with(error: BaseException) -> None:
     """End the process after a chunk or a recovery failed; on purpose: whoever takes over replays it."""
-    if isinstance(error, UnknownFormat | EpochPassed):
+    if isinstance(error, UnknownFormat | EpochPassed | DiskFailed):
         end_process(str(error))
     with suppress(Exception):
         log.error("a chunk failed", exc_info=error)

@@ -90,6 +90,7 @@ SIGNATURES: dict[Callable[..., Any], list[str]] = {
     rocksdb.Store.persisted_offset: ["self", "tp"],
     rocksdb.Store.set_persisted_offset: ["self", "tp", "offset"],
     rocksdb.Store.stop: ["self"],
+    rocksdb.Store.on_recovery_completed: ["self", "active_tps", "standby_tps"],
     # worker_app.py
     faust.App.on_first_start: ["self"],
     faust.App.on_stop: ["self"],

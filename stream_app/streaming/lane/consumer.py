@@ -117,6 +117,8 @@ class LaneConsumer(driver.Consumer):
         await super().wait_empty()
 
     async def _drain_lane(self) -> None:
+        if not hasattr(self.app, "lane"):
+            return  # told to stop before it had begun
         if not await self.lane.drain(timeout_s=DRAIN_TIMEOUT_S):
             self.log.warning("chunks were still in flight after %s s; they will be replayed", DRAIN_TIMEOUT_S)
 

@@ -13,6 +13,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +48,10 @@ def _nowhere(value: bytes) -> Position:
     return 0, 0  # a table without positions: the last record stays
 
 
+class DiskFailed(Exception):
+    """RocksDB could not write or open a database; the message says which, why, and what to do."""
+
+
 class ChunkStore(Protocol):
     """What the steps of a chunk need of a table's store."""
 
@@ -72,6 +77,9 @@ class BatchStore(rocksdb.Store):
     silence_s: Callable[[], float] = staticmethod(lambda: 0.0)
     """For how long the group has not been heard of: what it did meanwhile is not in the store."""
 
+    on_failure: Callable[[BaseException], None] | None = None
+    """Told of a database that cannot be opened: Faust would end with three tracebacks."""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         # Positions of the partitions that are recovered from nothing: what was written is all there is, and
         # need not be read back for each record.
@@ -86,9 +94,15 @@ class BatchStore(rocksdb.Store):
         is_new = not folder.exists()
         options = self.rocksdb_options.as_options()
         options.set_compression_per_level(_COMPRESSION)
-        database = rocksdict.Rdict(str(folder), options=options)
-        if is_new:
-            freshness.mark(folder, time.time())  # it reads the changelog from its beginning
+        try:
+            database = rocksdict.Rdict(str(folder), options=options)
+            if is_new:
+                freshness.mark(folder, time.time())  # it reads the changelog from its beginning
+        except Exception as error:
+            # Another process may hold the lock for a moment longer: Faust tries again.
+            if self.on_failure is not None and "lock" not in str(error).lower():
+                self.on_failure(self._disk_failed(partition, "opened", error))
+            raise
         without_log = WriteOptions()
         without_log.disable_wal = True  # type: ignore[method-assign, assignment]
         database.set_write_options(without_log)
@@ -126,12 +140,26 @@ class BatchStore(rocksdb.Store):
                 batch.put(key, value)
         if changelog_offset is not None:
             batch.put(self.offset_key, str(changelog_offset).encode())
-        database.write(batch)
+        self._write(partition, database, batch)
+
+    def _write(self, partition: int, database: Any, batch: WriteBatch) -> None:
+        try:
+            database.write(batch)
+        except Exception as error:
+            raise self._disk_failed(partition, "written", error) from error
+
+    def _disk_failed(self, partition: int, what: str, error: Exception) -> DiskFailed:
+        return DiskFailed(
+            f"{self.partition_path(partition)} could not be {what} ({error}); see to the disk and start the "
+            "worker again: nothing is lost, the changelog has it all"
+        )
 
     def settle(self, tp: TP, values: Mapping[bytes, bytes | None], offset: int) -> None:
         """The changelog `tp` has the values, which are stored already, up to `offset`."""
         # Written after the state that it covers; a later recovery reads the changelog from there.
-        self.set_persisted_offset(tp, offset)
+        batch = WriteBatch(raw_mode=True)
+        batch.put(self.offset_key, str(offset).encode())
+        self._write(tp.partition, self._db_for_partition(tp.partition), batch)
 
     def forget(self) -> None:
         """All partitions were revoked: nothing is kept outside of the databases."""
@@ -163,7 +191,7 @@ class BatchStore(rocksdb.Store):
                 batch.put(key, value)
                 positions[key] = position
         batch.put(self.offset_key, str(records[-1].offset).encode())
-        database.write(batch)
+        self._write(tp.partition, database, batch)
         self._applied_until[tp.partition] = records[-1].timestamp / 1000
         if len(positions) > _POSITIONS_HELD:
             self._recovered.pop(tp.partition, None)
@@ -200,16 +228,26 @@ class BatchStore(rocksdb.Store):
 
     async def stop(self) -> None:
         for partition in list(self._dbs):
-            self._close(partition)
+            if not self._close(partition):
+                return  # it takes RocksDB a second to give up each; the process ends, and lets go of all
         gc.collect()
 
-    def _close(self, partition: int) -> None:
+    def _close(self, partition: int) -> bool:
+        """False where what was in memory could not be written out: it is recovered from the changelog."""
+        complete = True
         self._recovered.pop(partition, None)
         database = self._dbs.pop(partition, None)
         if database is not None:
             try:
                 self._write_out(partition, database)
-            finally:
+            except Exception as error:
+                complete = False
+                log.warning(
+                    "%s could not be written out (%s): what is missing is recovered from the changelog",
+                    self.partition_path(partition), error,
+                )  # fmt: skip
+            with suppress(Exception):  # it would write out, too
                 database.close()
         self._complete.discard(partition)
         self._applied_until.pop(partition, None)
+        return complete
