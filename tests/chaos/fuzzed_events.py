@@ -114,10 +114,10 @@ COMMON: tuple[Make, ...] = (
 LARGE: tuple[Make, ...] = (_deep, _huge)
 
 
-def bad_events(count: int, *, seed: int) -> list[Bad]:
+def bad_events(count: int, *, seed: int, large_every: int = 200) -> list[Bad]:
     """Events that are bad for certain; a few of them are large."""
     chance = random.Random(seed)
-    kinds = [LARGE if number % 200 == 0 else COMMON for number in range(count)]
+    kinds = [LARGE if number % large_every == 0 else COMMON for number in range(count)]
     return [chance.choice(kind)(chance) for kind in kinds]
 
 
