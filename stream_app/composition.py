@@ -26,10 +26,12 @@ from stream_app.streaming.lane.producer import BatchSender
 from stream_app.streaming.lane.staged_store import StagedStore
 from stream_app.streaming.lane.store import POSITIONS
 from stream_app.streaming.metrics import BadShare, Metrics
-from stream_app.streaming.pipeline import Pipeline, Tables
+from stream_app.streaming.pipeline import Pipeline
+from stream_app.streaming.rewrites import Rewrites
 from stream_app.streaming.source_lane import SourceLane
 from stream_app.streaming.sources import SourceChanged, Sources
 from stream_app.streaming.state_folder import Identity, StateFolderProblem, claim
+from stream_app.streaming.tables import Table, Tables
 from stream_app.streaming.topic_admin import (
     NoBroker,
     TopicProblem,
@@ -194,11 +196,13 @@ class _Worker:
             history_store, list_store = StagedStore(history_store), StagedStore(list_store)
         trending = Trending(half_life_ms=_ms(timedelta(days=settings.trending_half_life_days)))
         positive = frozenset(EVENT_TYPES.index(name) for name in settings.positive_types)
+        tables = Tables(
+            history=Table(history_store, histories.changelog_topic_name),
+            lists=Table(list_store, given.changelog_topic_name),
+        )
         pipeline = Pipeline(
             topics=self._names,
-            tables=Tables(
-                history_store, histories.changelog_topic_name, list_store, given.changelog_topic_name
-            ),
+            tables=tables,
             window=Window(
                 limit=settings.history_limit,
                 max_age_ms=_ms(timedelta(days=settings.history_days)),
@@ -211,10 +215,13 @@ class _Worker:
                 accept_new=settings.new_source_epoch,
             ),
             delivery=delivery,
-            sender=sender,
             fence=app.fence,
-            rewrite_span_s=settings.kafka_session_timeout_s + PRODUCER_TIMEOUT_S,
-            on_failure=end_with,
+            rewrites=Rewrites(
+                functools.partial(tables.rewrite, sender),
+                fence=app.fence,
+                span_s=settings.kafka_session_timeout_s + PRODUCER_TIMEOUT_S,
+                on_failure=end_with,
+            ),
             commit_soon=app.commit_soon,
             score=self._scoring.score,
             answering=Answering(

@@ -83,9 +83,8 @@ def make_worker(tmp_path: Path, app_id: str) -> Iterator[MakeWorker]:
     made: list[WorkerProcess] = []
 
     def make(broker: Broker, *, name: str = "worker", **options: Any) -> WorkerProcess:
-        worker = WorkerProcess(
-            bootstrap_servers=broker.bootstrap_servers, app_id=app_id, folder=tmp_path, name=name, **options
-        )
+        of_the_test = {"bootstrap_servers": broker.bootstrap_servers, "app_id": app_id}
+        worker = WorkerProcess(**{**of_the_test, **options}, folder=tmp_path, name=name)
         made.append(worker)
         return worker
 

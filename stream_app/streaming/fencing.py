@@ -4,21 +4,22 @@ A worker that was stopped, or cut off, for longer than its session goes on sendi
 was expelled, and its old records become the newest of the changelog. Three things against it:
 
 a. nothing is sent when the last successful heartbeat is older than half the session (`Fence`)
-b. recovery and standbys keep the record with the higher position (`lane.store`)
+b. recovery and standbys keep the record with the higher position (`lane.store`); whoever takes the partition
+   over writes that one once more where the changelog has a lower one after it
 c. for a while after it took a partition over, the owner remembers whom it touched, and then writes their
-   records once more (`Rewrites`)
+   records once more (`rewrites`); until then its store does not say that it has read the changelog, so that
+   (b) finds what came meanwhile, should the owner change again
 
-Together they cover a freeze whose left-over records arrive within the while of (c). Only a transactional id
-for each partition fences fully.
+Together they cover a freeze whose left-over records arrive within the while of (c); of two changes of owner
+within it, and left-over records after the second, only those of users whom the last owner touches. Only a
+transactional id for each partition fences fully.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-
-_USERS_AT_ONCE = 500
+from collections.abc import Callable
 
 
 class Superseded(Exception):
@@ -90,55 +91,3 @@ class Fence:
             await asyncio.sleep(0.02)
         if not self.is_current(generation):
             raise Superseded("the group has another generation")
-
-
-class Rewrites:
-    """Writes the records of users touched in the first `span_s` of an ownership once more, at its end."""
-
-    def __init__(
-        self,
-        rewrite: Callable[[int, Sequence[bytes]], Awaitable[None]],
-        *,
-        fence: Fence,
-        span_s: float,
-        on_failure: Callable[[BaseException], None],
-    ) -> None:
-        self._rewrite = rewrite
-        self._fence = fence
-        self._span_s = span_s
-        self._on_failure = on_failure
-        self._touched: dict[int, set[bytes]] = {}
-        self._settled: set[int] = set()
-        self._timers: dict[int, asyncio.Task[None]] = {}
-
-    def note(self, partition: int, users: Sequence[bytes], *, generation: int) -> None:
-        """Remember whom a chunk touched; the first chunk of an ownership starts its while."""
-        if partition in self._settled:
-            return
-        touched = self._touched.get(partition)
-        if touched is None:
-            touched = self._touched[partition] = set()
-            self._timers[partition] = asyncio.create_task(self._settle(partition, generation))
-        touched.update(users)
-
-    def forget(self) -> None:
-        """All partitions were revoked; what comes next is a new ownership."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-        self._touched.clear()
-        self._settled.clear()
-
-    async def _settle(self, partition: int, generation: int) -> None:
-        await asyncio.sleep(self._span_s)
-        self._settled.add(partition)
-        users = sorted(self._touched.pop(partition))
-        try:
-            for start in range(0, len(users), _USERS_AT_ONCE):
-                # A worker that was frozen wakes up with its time long over.
-                await self._fence.enter(generation)
-                await self._rewrite(partition, users[start : start + _USERS_AT_ONCE])
-        except Superseded:
-            return  # its next owner has a while of its own
-        except Exception as error:
-            self._on_failure(error)

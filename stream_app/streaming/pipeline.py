@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -32,12 +32,12 @@ from stream_app.scoring.requests import Scored
 from stream_app.streaming.answering import Answering, Answers
 from stream_app.streaming.dead_letters import DeadLetter, dead_letter
 from stream_app.streaming.delivery import Delivery
-from stream_app.streaming.fencing import Fence, Rewrites
-from stream_app.streaming.lane.producer import BatchSender
-from stream_app.streaming.lane.store import ChunkStore
+from stream_app.streaming.fencing import Fence
 from stream_app.streaming.metrics import BadShare, Metrics
 from stream_app.streaming.partition_lane import Turn
+from stream_app.streaming.rewrites import Rewrites
 from stream_app.streaming.sources import Sources
+from stream_app.streaming.tables import Tables
 from stream_app.streaming.topics import TopicNames
 from stream_app.streaming.touches import Emission, Touch, Window, touches_of
 
@@ -60,16 +60,6 @@ class Work:
     next_offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The two changelogged tables: their stores and the topics that log them."""
-
-    history: ChunkStore
-    history_changelog: str
-    lists: ChunkStore
-    lists_changelog: str
-
-
 class Pipeline:
     """Implements `partition_lane.Steps`."""
 
@@ -82,10 +72,8 @@ class Pipeline:
         emission: Emission,
         sources: Sources,
         delivery: Delivery,
-        sender: BatchSender,
         fence: Fence,
-        rewrite_span_s: float,
-        on_failure: Callable[[BaseException], None],
+        rewrites: Rewrites,
         commit_soon: Callable[[], None],
         score: Score,
         answering: Answering,
@@ -101,9 +89,8 @@ class Pipeline:
         self._emission = emission
         self._sources = sources
         self._delivery = delivery
-        self._sender = sender
         self._fence = fence
-        self._rewrites = Rewrites(self.rewrite, fence=fence, span_s=rewrite_span_s, on_failure=on_failure)
+        self._rewrites = rewrites
         self._commit_soon = commit_soon
         self._score = score
         self._answering = answering
@@ -129,7 +116,7 @@ class Pipeline:
                 mine.append(event)
         clock = self._clock(tp.partition, records[0].timestamp)
         epoch = self._sources.epoch(tp.partition)
-        stored = self._tables.history.get_many(tp.partition, list(by_user)) if by_user else []
+        stored = self._tables.history.store.get_many(tp.partition, list(by_user)) if by_user else []
         touches: list[Touch] = []
         histories: dict[bytes, bytes | None] = {}
         for (user, mine), record in zip(by_user.items(), stored, strict=True):
@@ -140,7 +127,7 @@ class Pipeline:
         if identity := self._sources.advance(tp.partition, records[-1]):
             histories[SOURCE_KEY] = identity
         if histories:
-            self._tables.history.put_many(tp.partition, histories)
+            self._tables.history.store.put_many(tp.partition, histories)
         self._trending.count(events, clock, self._popular)
         self._metrics.events.inc(len(events))
         return Work(tp, begun, epoch, touches, histories, dead_letters, records[-1].offset + 1)
@@ -159,7 +146,7 @@ class Pipeline:
             await to_log.wait()
             await self._fence.enter(generation)
             async with self._delivery.chunk(work.tp, generation=generation) as outbox:
-                logged = await outbox.send(tables.history_changelog, partition, work.histories.items())
+                logged = await outbox.send(tables.history.changelog, partition, work.histories.items())
                 if not self._delivery.atomic:
                     to_log.over()
                     self._rewrites.note(partition, tuple(work.histories), generation=generation)
@@ -168,7 +155,7 @@ class Pipeline:
                 await to_answer.wait()
                 await self._fence.enter(generation)
                 answers = self._answering.answer(work.tp, work.touches, living, scored, epoch=work.epoch)
-                listed = await outbox.send(tables.lists_changelog, partition, answers.lists.items())
+                listed = await outbox.send(tables.lists.changelog, partition, answers.lists.items())
                 await outbox.send(self._topics.recommendations, partition, answers.recommendations)
                 await outbox.send(self._topics.outcomes, partition, answers.outcomes)
                 for letter in work.dead_letters:
@@ -179,9 +166,9 @@ class Pipeline:
                 stands = await outbox.settle(work.next_offset)
         finally:
             scoring.cancel()  # where it is left before its time
-        if stands:
-            _settle(tables.history, TP(tables.history_changelog, partition), work.histories, logged)
-            _settle(tables.lists, TP(tables.lists_changelog, partition), answers.lists, listed)
+        if stands and (self._delivery.atomic or self._rewrites.is_over(partition)):
+            tables.history.settle(partition, work.histories, logged)
+            tables.lists.settle(partition, answers.lists, listed)
         to_log.over()
         to_answer.over()
         if answers.commit_is_due:
@@ -197,38 +184,30 @@ class Pipeline:
 
         They are to be read from the beginning. Raises SourceChanged where that was not asked for.
         """
-        history, changelog = self._tables.history, self._tables.history_changelog
+        history = self._tables.history
         accepted = await self._sources.check(
-            {tp.partition: history.get_many(tp.partition, [SOURCE_KEY])[0] for tp in partitions}
+            {tp.partition: history.store.get_many(tp.partition, [SOURCE_KEY])[0] for tp in partitions}
         )
         anew = {tp for tp in partitions if tp.partition in accepted}
         for tp in anew:
             # Stored before its first event, lest a start without one ask again.
             values: dict[bytes, bytes | None] = {SOURCE_KEY: accepted[tp.partition]}
-            history.put_many(tp.partition, values)
+            history.store.put_many(tp.partition, values)
             async with self._delivery.chunk(tp, generation=generation) as outbox:
-                logged = await outbox.send(changelog, tp.partition, values.items())
+                logged = await outbox.send(history.changelog, tp.partition, values.items())
                 await outbox.settle(0)
-            _settle(history, TP(changelog, tp.partition), values, logged)
+            history.settle(tp.partition, values, logged)
+        if not self._delivery.atomic:
+            for tp in partitions:
+                await self._rewrites.mend(tp.partition, self._tables, generation=generation)
         return anew
 
     def forget_ownership(self) -> None:
         """All partitions were revoked."""
         self._sources.forget()
         self._rewrites.forget()
-        self._tables.history.forget()
-        self._tables.lists.forget()
-
-    async def rewrite(self, partition: int, users: Sequence[bytes]) -> None:
-        """Write what is stored of the users to the changelogs once more (see `fencing`)."""
-        for store, changelog in (
-            (self._tables.history, self._tables.history_changelog),
-            (self._tables.lists, self._tables.lists_changelog),
-        ):
-            # Read when it is sent, under the partition's lock: never an older state after a newer one.
-            await asyncio.gather(
-                *await self._sender.send(changelog, partition, _stored(store, partition, users))
-            )
+        self._tables.history.store.forget()
+        self._tables.lists.store.forget()
 
     def _decode(self, records: Sequence[Any]) -> tuple[list[Interaction], list[DeadLetter]]:
         events: list[Interaction] = []
@@ -253,7 +232,7 @@ class Pipeline:
         clock = self._clocks.get(partition)
         if clock is None:
             # A new owner: what the stored histories show is where trending begins.
-            stored = islice(self._tables.history.partition_items(partition), _SEED_HISTORIES)
+            stored = islice(self._tables.history.store.partition_items(partition), _SEED_HISTORIES)
             records = [record for key, record in stored if key != SOURCE_KEY]
             newest = max((header(record).newest_ms for record in records), default=0)  # checks their format
             self._trending.count_histories(records, self._popular, self._item_name)
@@ -272,20 +251,3 @@ class Pipeline:
                 metrics.hits.labels(role).inc(count)
         metrics.chunks.inc()
         metrics.chunk_seconds.observe(time.monotonic() - work.begun)
-
-
-def _settle(
-    store: ChunkStore,
-    changelog: TP,
-    values: Mapping[bytes, bytes | None],
-    acknowledged: Sequence[asyncio.Future[Any]],
-) -> None:
-    if acknowledged and store.holds(changelog.partition):
-        store.settle(changelog, values, acknowledged[-1].result().offset)
-
-
-def _stored(
-    store: ChunkStore, partition: int, users: Sequence[bytes]
-) -> Iterator[tuple[bytes, bytes | None]]:
-    if store.holds(partition):
-        yield from zip(users, store.get_many(partition, users), strict=True)

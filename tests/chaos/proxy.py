@@ -53,7 +53,7 @@ class Proxy:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
             try:
                 async with asyncio.TaskGroup() as ways:
-                    ways.create_task(self._pump(reader, there_writer))
+                    ways.create_task(self._pump_there(reader, there_writer))
                     ways.create_task(self._pump(there_reader, writer))
             finally:
                 there_writer.close()
@@ -62,6 +62,9 @@ class Proxy:
         finally:
             writer.close()
 
+    async def _pump_there(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._pump(reader, writer)
+
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
             if self.delay_s:
@@ -69,6 +72,40 @@ class Proxy:
             await self._open.wait()
             writer.write(data)
             await writer.drain()
+        with suppress(OSError):
+            writer.close()
+        raise _Ended
+
+
+class HoldingProxy(Proxy):
+    """Can hold back what a Kafka client has to write, while all else of it passes: requests on their way."""
+
+    _PRODUCE = 0  # the API key, after the size
+
+    def __init__(self, *, port: int, target: int) -> None:
+        super().__init__(port=port, target=target)
+        self._released = asyncio.Event()
+        self._released.set()
+        self.held = asyncio.Event()
+
+    def hold(self) -> None:
+        """From now on no write arrives; `held` is set when one waits."""
+        self._released.clear()
+
+    def release(self) -> None:
+        """What was held arrives."""
+        self._released.set()
+
+    async def _pump_there(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                size = await reader.readexactly(4)
+                request = await reader.readexactly(int.from_bytes(size))
+                if int.from_bytes(request[:2]) == self._PRODUCE and not self._released.is_set():
+                    self.held.set()
+                    await self._released.wait()
+                writer.write(size + request)
+                await writer.drain()
         with suppress(OSError):
             writer.close()
         raise _Ended

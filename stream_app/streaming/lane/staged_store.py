@@ -45,5 +45,11 @@ class StagedStore:
             if staged.get(key, b"") is value:  # and not what a later chunk has made of it
                 del staged[key]
 
+    def left_over(self, partition: int) -> frozenset[bytes]:
+        return self._store.left_over(partition)
+
+    def mended(self, partition: int) -> None:
+        self._store.mended(partition)
+
     def forget(self) -> None:
         self._staged.clear()

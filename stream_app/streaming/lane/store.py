@@ -12,6 +12,7 @@ import logging
 import math
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -65,6 +66,10 @@ class ChunkStore(Protocol):
 
     def settle(self, tp: TP, values: Mapping[bytes, bytes | None], offset: int) -> None: ...
 
+    def left_over(self, partition: int) -> frozenset[bytes]: ...
+
+    def mended(self, partition: int) -> None: ...
+
     def forget(self) -> None: ...
 
 
@@ -84,6 +89,7 @@ class BatchStore(rocksdb.Store):
         # Positions of the partitions that are recovered from nothing: what was written is all there is, and
         # need not be read back for each record.
         self._recovered: dict[int, dict[bytes, Position]] = {}
+        self._left_over: defaultdict[int, set[bytes]] = defaultdict(set)
         self._complete: set[int] = set()  # partitions that have all of their changelog
         self._applied_until: dict[int, float] = {}  # of the others: what they have of it, seconds since 1970
         super().__init__(*args, **options)
@@ -161,6 +167,14 @@ class BatchStore(rocksdb.Store):
         batch.put(self.offset_key, str(offset).encode())
         self._write(tp.partition, self._db_for_partition(tp.partition), batch)
 
+    def left_over(self, partition: int) -> frozenset[bytes]:
+        """Keys whose newest record in the changelog, as far as it was read, is not the one that counts."""
+        return frozenset(self._left_over[partition])
+
+    def mended(self, partition: int) -> None:
+        """The records that count were written to the changelog once more."""
+        self._left_over.pop(partition, None)
+
     def forget(self) -> None:
         """All partitions were revoked: nothing is kept outside of the databases."""
 
@@ -172,25 +186,32 @@ class BatchStore(rocksdb.Store):
         """Write changelog records as one batch, with the offset that they reach.
 
         Where two records of a key differ in their source position, the higher one stays, whichever came
-        last: the late record of an owner that was frozen and expelled does not undo its successor's.
+        last: the late record of an owner that was frozen and expelled does not undo its successor's. The
+        offset stays before it until the changelog is mended.
         """
         database = self._db_for_partition(tp.partition)
         positions = self._recovered.get(tp.partition)
         if positions is None:
             positions = self._stored_positions(database, {record.key for record in records})
         position_of = POSITIONS.get(self.table_name, _nowhere)
+        left_over = self._left_over[tp.partition]
         batch = WriteBatch(raw_mode=True)
         for record in records:
             key, value = record.key, record.value
             if value is None:
                 batch.delete(key)
                 positions.pop(key, None)
+                left_over.discard(key)
                 continue
             position = position_of(value)
             if positions.get(key, position) <= position:
                 batch.put(key, value)
                 positions[key] = position
-        batch.put(self.offset_key, str(records[-1].offset).encode())
+                left_over.discard(key)
+            else:
+                left_over.add(key)
+        if not left_over:
+            batch.put(self.offset_key, str(records[-1].offset).encode())
         self._write(tp.partition, database, batch)
         self._applied_until[tp.partition] = records[-1].timestamp / 1000
         if len(positions) > _POSITIONS_HELD:
@@ -248,6 +269,7 @@ class BatchStore(rocksdb.Store):
                 )  # fmt: skip
             with suppress(Exception):  # it would write out, too
                 database.close()
+        self._left_over.pop(partition, None)
         self._complete.discard(partition)
         self._applied_until.pop(partition, None)
         return complete

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from stream_app.streaming.fencing import Fence, Rewrites, Superseded
+from stream_app.streaming.fencing import Fence, Superseded
+from stream_app.streaming.rewrites import Rewrites
 
 
 class Group:
@@ -81,6 +82,24 @@ async def test_a_new_owner_writes_once_more_what_it_touched_at_first() -> None:
     rewrites.note(0, (b"d",), generation=1)
     await asyncio.sleep(0.1)
     assert len(written) == 1, "later ones need it no more"
+
+
+async def test_an_ownership_is_young_until_all_is_written_once_more() -> None:
+    """Until then the store's changelog offset stays where it was when the partition was taken over."""
+    going_on = asyncio.Event()
+
+    async def rewrite(partition: int, users: Sequence[bytes]) -> None:
+        await going_on.wait()
+
+    rewrites = Rewrites(rewrite, fence=Group().fence(), span_s=0.02, on_failure=failed)
+    rewrites.note(0, (b"a",), generation=1)
+    await asyncio.sleep(0.1)
+    assert not rewrites.is_over(0)
+    going_on.set()
+    await asyncio.sleep(0.05)
+    assert rewrites.is_over(0)
+    rewrites.forget()
+    assert not rewrites.is_over(0)
 
 
 async def test_a_former_owner_writes_nothing_once_more() -> None:

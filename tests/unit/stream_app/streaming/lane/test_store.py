@@ -61,6 +61,30 @@ async def test_a_recovery_keeps_the_record_with_the_higher_position(store: Batch
     assert store.get_many(0, [b"u"]) == [b"same again@9"]
 
 
+async def test_left_over_records_are_known_until_mended_and_read_again_until_then(store: BatchStore) -> None:
+    store.apply_records(CHANGELOG, [record(0, b"u", b"old@1"), record(1, b"v", b"other@2")])
+    assert store.persisted_offset(CHANGELOG) == 1
+    store.apply_records(CHANGELOG, [record(2, b"u", b"new@9"), record(3, b"u", b"late@5")])
+    assert store.left_over(0) == {b"u"}
+    store.apply_records(CHANGELOG, [record(4, b"v", b"other@3")])
+    assert store.persisted_offset(CHANGELOG) == 1, "whoever recovers next must find it, too"
+
+    store.mended(0)
+    assert store.left_over(0) == set()
+    store.apply_records(CHANGELOG, [record(5, b"v", b"other@4")])
+    assert store.persisted_offset(CHANGELOG) == 5
+
+
+@pytest.mark.parametrize("newest", [b"same@9", b"newer@10", None])
+async def test_a_standby_sees_that_the_owner_has_mended_the_changelog(
+    store: BatchStore, newest: bytes | None
+) -> None:
+    store.apply_records(CHANGELOG, [record(0, b"u", b"new@9"), record(1, b"u", b"late@5")])
+    store.apply_records(CHANGELOG, [record(2, b"u", newest)])
+    assert store.left_over(0) == set()
+    assert store.persisted_offset(CHANGELOG) == 2
+
+
 async def complete(store: BatchStore) -> None:
     """As when a recovery has ended."""
     await store.on_recovery_completed({CHANGELOG}, set())

@@ -1,0 +1,48 @@
+"""A hot user, and with it a hot partition: the others are not made to wait for it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+
+from stream_app.brokers import ApacheKafka
+from stream_app.streaming.topic_admin import create_topics
+from stream_app.streaming.topics import plan
+from tests.conftest import MakeWorker
+from tests.event_stream import read_topic, send, send_events, until_settled
+from tests.reference import check_answers, expected_histories, find_everything
+
+HOT_EVENTS = 150_000
+
+
+async def test_a_backlog_of_one_user_holds_nobody_else_up(
+    apache_kafka: ApacheKafka, make_worker: MakeWorker
+) -> None:
+    """All on one partition, and none of them answered yet: events of the others are, in the midst of it."""
+    worker = make_worker(apache_kafka)
+    kafka = {"bootstrap_servers": worker.bootstrap_servers}
+    await create_topics(kafka, plan(worker.names, partitions=4))
+    value = json.dumps({"user_id": "hot", "item_id": "item", "type": "view"}).encode()
+    await send(worker.bootstrap_servers, worker.names.events, [(b"hot", value)] * HOT_EVENTS)
+
+    worker.start()
+    await worker.ready()
+    others = [{"user_id": f"other-{number}", "item_id": "item", "type": "view"} for number in range(100)]
+    began_ms = time.time_ns() // 1_000_000
+    await send_events(worker, others, per_second=100)
+    await until_settled(worker)
+
+    found = await find_everything(worker)
+    check_answers(found, expected_histories(found.source))
+    sent_at = {record.key: (record.partition, record.timestamp) for record in found.source}
+    answers = await read_topic(worker.bootstrap_servers, worker.names.recommendations)
+    hot_partition = sent_at[b"hot"][0]
+    done_ms = max(record.timestamp for record in answers if record.key == b"hot") - began_ms
+    waits_ms = [
+        record.timestamp - sent_at[record.key][1]
+        for record in answers
+        if record.key != b"hot" and record.partition != hot_partition
+    ]
+    assert len(waits_ms) > 50
+    assert statistics.median(waits_ms) < done_ms / 5, (sorted(waits_ms), done_ms)
