@@ -8,11 +8,12 @@ import pytest
 from rocksdict import Rdict
 
 from stream_app.brokers import ApacheKafka
+from stream_app.streaming.lane.store import BatchStore
 from stream_app.streaming.topic_admin import create_topics
 from stream_app.streaming.topics import plan
 from tests.chaos.under_load import settle_and_check
 from tests.conftest import MakeWorker
-from tests.event_stream import Pair, send, send_events, some_events, until_settled
+from tests.event_stream import Pair, read_topic, send, send_events, some_events, until_settled
 from tests.worker_process import WorkerProcess
 
 FROM_THE_FUTURE = b"\x09" + bytes(60)
@@ -55,8 +56,10 @@ async def test_a_record_of_a_newer_format_met_at_work_ends_the_worker_with_one_l
     await send_events(worker, some_events(50, users=2))
     await until_settled(worker)
     await worker.stop()
+    changelog = await read_topic(worker.bootstrap_servers, worker.names.history_changelog)
     store = open_partition(worker, "history")
     store[b"user-0"] = FROM_THE_FUTURE
+    store[BatchStore.offset_key] = str(changelog[-1].offset).encode()  # it has read all of it
     store.close()
 
     worker.start()
