@@ -28,9 +28,9 @@ from models.bundle.signature import EVENT_TYPES
 from stream_app.bench.bare_store import get_many, open_store, put_many
 from stream_app.domain.decoding import Interaction, Rejected, decode
 from stream_app.domain.history import extend, length, position
-from stream_app.domain.lists import GivenList, judging, read, remember, write
-from stream_app.domain.messages import EventPosition, ModelRef, Outcome, Recommendation, Trigger, encode
-from stream_app.domain.outcomes import SeenItems, judge
+from stream_app.domain.lists import GivenList, read, remember, write
+from stream_app.domain.messages import ModelRef, Recommendation, Trigger, encode
+from stream_app.domain.outcomes import SeenItems, judge_together
 from stream_app.domain.ranking import rank_trending
 from stream_app.domain.trending import PartitionClock, Trending
 from stream_app.settings import Settings
@@ -154,20 +154,17 @@ class BareLoop:
         for (user, events), old, new, given, ranking in zip(
             by_user.items(), before, after, map(read, stored), rankings, strict=True
         ):
-            items = SeenItems(old, applied=-1, limit=self._settings.history_limit)
-            for event in events:
-                judged = judging(given, epoch, event.offset)
-                outcome = judge(
-                    event,
-                    judged,
-                    seen=judged is not None and items.holds(event) is True,
-                    positive=self._positive,
-                    source=EventPosition(topic, partition, event.offset),
-                    now_ms=now_ms,
-                )
-                if isinstance(outcome, Outcome):
-                    outcomes.append((user, encode(outcome)))
-                items.add(event)
+            results = judge_together(
+                events,
+                given,
+                SeenItems(old, applied=-1, limit=self._settings.history_limit),
+                topic=topic,
+                partition=partition,
+                epoch=epoch,
+                positive=self._positive,
+                now_ms=now_ms,
+            )
+            outcomes += [(user, encode(result)) for result in results if not isinstance(result, str)]
             if new is None:  # forgotten
                 lists[user] = None
                 continue

@@ -11,19 +11,16 @@ from typing import cast
 from faust.types import TP
 
 from stream_app.domain import history
-from stream_app.domain.decoding import Interaction
-from stream_app.domain.lists import GivenList, judging, read, remember, write
+from stream_app.domain.lists import GivenList, read, remember, write
 from stream_app.domain.messages import (
-    EventPosition,
     ModelRef,
-    Outcome,
     Recommendation,
     Role,
     Trigger,
     encode,
     encode_within,
 )
-from stream_app.domain.outcomes import SeenItems, Skipped, judge
+from stream_app.domain.outcomes import SeenItems, judge_together
 from stream_app.domain.ranking import Candidate, RankedList, knows, rank, rank_trending
 from stream_app.scoring.requests import Scored
 from stream_app.streaming.lane.store import ChunkStore
@@ -174,35 +171,19 @@ class Answering:
         answers: Answers,
         now_ms: int,
     ) -> None:
-        seen = SeenItems(touch.before, applied=touch.applied, limit=self._limit)
-        for event in touch.events:
-            result = self._judge_one(tp, epoch, event, touch, lists, seen, now_ms)
-            if isinstance(result, Outcome):
-                answers.outcomes.append((touch.user, encode(result)))
-                answers.judged[result.model.role, result.rank is not None] += 1
-            else:
-                answers.skipped[result] += 1
-            seen.add(event)
-
-    def _judge_one(
-        self,
-        tp: TP,
-        epoch: int,
-        event: Interaction,
-        touch: Touch,
-        lists: tuple[GivenList, ...],
-        items: SeenItems,
-        now_ms: int,
-    ) -> Outcome | Skipped:
-        given = judging(lists, epoch, event.offset)
-        seen = given is not None and items.holds(event)
-        if seen is None:
-            return "out of the window"
-        return judge(
-            event,
-            given,
-            seen=seen,
+        results = judge_together(
+            touch.events,
+            lists,
+            SeenItems(touch.before, applied=touch.applied, limit=self._limit),
+            topic=self._topic,
+            partition=tp.partition,
+            epoch=epoch,
             positive=self._positive,
-            source=EventPosition(self._topic, tp.partition, event.offset, epoch),
             now_ms=now_ms,
         )
+        for result in results:
+            if isinstance(result, str):
+                answers.skipped[result] += 1
+            else:
+                answers.outcomes.append((touch.user, encode(result)))
+                answers.judged[result.model.role, result.rank is not None] += 1

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from models.bundle.hashing import item_hash
 from stream_app.domain.decoding import TYPE_CODES, Interaction
 from stream_app.domain.history import extend
-from stream_app.domain.lists import GivenList
+from stream_app.domain.lists import GivenList, judging
 from stream_app.domain.messages import EventPosition, ModelRef, Outcome
-from stream_app.domain.outcomes import SeenItems, Skipped, judge, seen_before_replayed
+from stream_app.domain.outcomes import SeenItems, Skipped, judge, judge_together, seen_before_replayed
 from tests.unit.stream_app.domain.samples import NOW_MS, forget, given_list, interaction
 
 POSITIVE = {TYPE_CODES["like"], TYPE_CODES["purchase"]}
@@ -159,3 +159,41 @@ def test_a_replayed_event_is_told_though_more_than_a_window_of_newer_ones_comes_
     before = extend(None, events[:6], epoch=0, limit=200, max_age_ms=1 << 40)
     seen = SeenItems(before, applied=5, limit=200)
     assert [seen.holds(event) for event in events[4:6]] == [False, False]
+
+
+KINDS = st.sampled_from([TYPE_CODES[name] for name in ("view", "like", "purchase", "dislike")])
+
+
+@given(
+    kinds=st.lists(st.tuples(st.integers(1, 6), KINDS), min_size=1, max_size=20),
+    stored=st.integers(0, 10),
+    replayed=st.integers(0, 5),
+    triggers=st.sets(st.tuples(st.integers(0, 1), st.integers(0, 20)), max_size=6),
+)
+def test_events_judged_together_fare_as_each_would_alone(
+    kinds: list[tuple[int, int]], stored: int, replayed: int, triggers: set[tuple[int, int]]
+) -> None:
+    events = [
+        LIKED._replace(offset=offset, item_hash=item, type_code=code, timestamp_ms=NOW_MS + offset)
+        for offset, (item, code) in enumerate(kinds)
+    ]
+    stored = min(stored, len(events) - 1)
+    before = extend(None, events[:stored], epoch=1, limit=5, max_age_ms=1 << 40)
+    lists = tuple(
+        given_list(1, 2, epoch=epoch, offset=offset, k=3) for epoch, offset in sorted(triggers, reverse=True)
+    )
+    chunk = events[max(stored - replayed, 0) :]
+
+    together = judge_together(
+        chunk, lists, SeenItems(before, applied=stored - 1, limit=5), topic="events", partition=3, epoch=1,
+        positive=POSITIVE, now_ms=NOW_MS,
+    )  # fmt: skip
+
+    alone, items = [], SeenItems(before, applied=stored - 1, limit=5)
+    for event in chunk:
+        given, seen = judging(lists, 1, event.offset), items.holds(event)
+        source = EventPosition("events", 3, event.offset, 1)
+        found = judge(event, given, seen=seen is True, positive=POSITIVE, source=source, now_ms=NOW_MS)
+        alone.append("out of the window" if isinstance(found, Outcome) and seen is None else found)
+        items.add(event)
+    assert together == alone
