@@ -6,26 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import Rdict, WriteBatch
+
+from stream_app.streaming.lane.database import open_database
 
 
 def open_store(folder: Path) -> Rdict:
-    """The database of a partition; its own log is off, since the changelog is the log."""
+    """The database of a partition."""
     folder.mkdir(parents=True, exist_ok=True)
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.set_write_buffer_size(32 << 20)
-    options.set_max_write_buffer_number(3)
-    options.set_compression_per_level([DBCompressionType.none()] * 2 + [DBCompressionType.lz4()] * 5)
-    blocks = BlockBasedOptions()
-    blocks.set_bloom_filter(3, block_based=True)
-    blocks.set_block_cache(Cache(64 << 20))
-    options.set_block_based_table_factory(blocks)
-    store = Rdict(str(folder), options=options)
-    without_log = WriteOptions()
-    without_log.disable_wal = True  # type: ignore[method-assign, assignment]
-    store.set_write_options(without_log)
-    return store
+    return open_database(folder)
 
 
 def get_many(store: Rdict, keys: list[Any]) -> list[bytes | None]:

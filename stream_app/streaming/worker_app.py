@@ -34,12 +34,6 @@ PRODUCER_TIMEOUT_S = 90.0
 FORCED_EXIT_S = 8.0
 """SIGTERM with the broker down would hang for more than 45 s."""
 
-TABLE_OPTIONS = {
-    "driver": "rocksdict",
-    "block_cache_size": 64 << 20,  # Faust's default is 2 GB for each partition
-    "write_buffer_size": 32 << 20,
-}
-
 
 class WorkerApp(faust.App):
     """A Faust app whose consumer feeds a lane.
@@ -188,9 +182,7 @@ def _calm_the_collector() -> None:
 
 def add_table(app: WorkerApp, name: str, *, partitions: int) -> Any:
     """A changelogged table on a `BatchStore`; its changelog must exist with as many partitions."""
-    return app.Table(
-        name, key_type=bytes, value_type=bytes, partitions=partitions, options=dict(TABLE_OPTIONS)
-    )
+    return app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
 
 
 def credentials_of(kafka: dict[str, Any]) -> SASLCredentials | SSLCredentials | None:

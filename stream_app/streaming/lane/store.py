@@ -1,8 +1,8 @@
 """The RocksDB store of a table, read and written in batches, one database per partition.
 
-RocksDB's own log is off: the changelog is the log. A crash therefore loses what was in memory, and a
-database on disk always holds a prefix of its writes; the changelog offset is written after the state that
-it covers, so that it never claims too much.
+The changelog is the log, and RocksDB has none (see `database`). A crash therefore loses what was in memory,
+and a database on disk always holds a prefix of its writes; the changelog offset is written after the state
+that it covers, so that it never claims too much.
 """
 
 from __future__ import annotations
@@ -18,20 +18,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-import rocksdict
 from faust.stores import rocksdb
 from faust.types import TP
-from rocksdict import DBCompressionType, WriteBatch, WriteOptions
+from rocksdict import WriteBatch
 
 from stream_app.streaming.lane import freshness
+from stream_app.streaming.lane.database import open_database
 from stream_app.streaming.topics import TOMBSTONE_LIFE_MS
 
 Position = tuple[int, int]
 
 log = logging.getLogger(__name__)
-
-# What is young is rewritten soon: compressing it took a fifth of a recovery.
-_COMPRESSION = [DBCompressionType.none()] * 2 + [DBCompressionType.lz4()] * 5
 
 POSITIONS: dict[str, Callable[[bytes], Position]] = {}
 """How to read the source position (epoch, offset) from a value, by the table's name."""
@@ -98,10 +95,8 @@ class BatchStore(rocksdb.Store):
         folder = self.partition_path(partition)
         self._delete_where_stale(folder)
         is_new = not folder.exists()
-        options = self.rocksdb_options.as_options()
-        options.set_compression_per_level(_COMPRESSION)
         try:
-            database = rocksdict.Rdict(str(folder), options=options)
+            database = open_database(folder)
             if is_new:
                 freshness.mark(folder, time.time())  # it reads the changelog from its beginning
         except Exception as error:
@@ -109,9 +104,6 @@ class BatchStore(rocksdb.Store):
             if self.on_failure is not None and "lock" not in str(error).lower():
                 self.on_failure(self._disk_failed(partition, "opened", error))
             raise
-        without_log = WriteOptions()
-        without_log.disable_wal = True  # type: ignore[method-assign, assignment]
-        database.set_write_options(without_log)
         if database.get(self.offset_key) is None:
             self._recovered[partition] = {}
         return database
