@@ -70,16 +70,11 @@ async def until_committed(
 ) -> None:
     """Return when the group has committed every event. Raises BenchError when it takes too long or ends."""
     ends = await end_offsets(kafka, names.events)
-    admin = AIOKafkaAdminClient(**kafka)
-    await admin.start()
-    try:
-        deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + limit_s
+    async with _admin(kafka) as admin:
         while True:
             process.check()
-            committed = {}
-            with suppress(KafkaError):  # the broker's first group waits for the topic of the groups
-                committed = await admin.list_consumer_group_offsets(names.app_id)
-            done = {tp.partition: at.offset for tp, at in committed.items() if tp.topic == names.events}
+            done = await _committed(admin, names)
             if all(done.get(partition, 0) >= end for partition, end in ends.items()):
                 return
             if time.monotonic() > deadline:
@@ -87,8 +82,32 @@ async def until_committed(
                     f"{sum(done.values())} of {sum(ends.values())} events done after {limit_s:.0f} s"
                 )
             await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def lag(kafka: Mapping[str, Any], names: TopicNames) -> int:
+    """How many events the group has not committed yet."""
+    async with _admin(kafka) as admin:
+        done = await _committed(admin, names)
+    ends = await end_offsets(kafka, names.events)
+    return sum(max(end - done.get(partition, 0), 0) for partition, end in ends.items())
+
+
+@asynccontextmanager
+async def _admin(kafka: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        yield admin
     finally:
         await admin.close()
+
+
+async def _committed(admin: AIOKafkaAdminClient, names: TopicNames) -> dict[int, int]:
+    """The offsets of the events' partitions; empty while nobody can be asked."""
+    committed = {}
+    with suppress(KafkaError):  # the broker's first group waits for the topic of the groups
+        committed = await admin.list_consumer_group_offsets(names.app_id)
+    return {tp.partition: at.offset for tp, at in committed.items() if tp.topic == names.events}
 
 
 async def read_values(kafka: Mapping[str, Any], topic: str) -> list[bytes]:

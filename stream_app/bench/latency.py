@@ -75,10 +75,10 @@ async def _bench(
     async with pinned_kafka(cores) as kafka:
         sustained = 0.0
         if HALF in rates:
-            results.append(await _sustainable(bundle, items, kafka=kafka, cores=cores))
+            results.append(await sustainable(bundle, items, kafka=kafka, cores=cores))
             sustained = results[0]["recommendations_per_second"]
             say(f"sustainable: {sustained:.0f} lists/s")
-        async with _serving(bundle, items, kafka=kafka, cores=cores) as (names, bare):
+        async with serving(bundle, items, kafka=kafka, cores=cores) as (names, bare, _):
             for rate in rates:
                 per_second = sustained / 2 if isinstance(rate, str) else rate
                 load = Load(per_second=per_second, seconds=seconds, warm_up_s=warm_up_s, items=items)
@@ -111,7 +111,8 @@ async def _at(load: Load, *, kafka: Mapping[str, Any], core: int, names: TopicNa
     }
 
 
-async def _sustainable(bundle: Path | None, items: int, *, kafka: Mapping[str, Any], cores: Cores) -> Result:
+async def sustainable(bundle: Path | None, items: int, *, kafka: Mapping[str, Any], cores: Cores) -> Result:
+    """What a worker does of a backlog; `recommendations_per_second` is what it sustains."""
     contender = Contender(
         name="sustainable",
         command=WORKER,
@@ -129,9 +130,9 @@ async def _sustainable(bundle: Path | None, items: int, *, kafka: Mapping[str, A
 
 
 @asynccontextmanager
-async def _serving(
+async def serving(
     bundle: Path | None, items: int, *, kafka: Mapping[str, Any], cores: Cores
-) -> AsyncIterator[tuple[TopicNames, str]]:
+) -> AsyncIterator[tuple[TopicNames, str, MeasuredProcess]]:
     """A worker whose users have histories; gives its topics, and one that no worker reads."""
     names = await new_topics(kafka)
     bare = f"{names.prefix}bare"
@@ -148,7 +149,7 @@ async def _serving(
             log=folder / "log",
         ) as process:
             await until_committed(kafka, names, process, limit_s=LIMIT_S)
-            yield names, bare
+            yield names, bare, process
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

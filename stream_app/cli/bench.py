@@ -148,6 +148,31 @@ def latency(
 
 
 @app.command()
+def overload(
+    model: Annotated[
+        str, typer.Option(help="3,700 items, L = 50, d = 64, or the fallback alone.", metavar="random|none")
+    ] = RANDOM,
+    factor: Annotated[float, typer.Option(min=0.1, help="Of what the worker sustains.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 60.0,
+    as_json: AsJson = False,
+) -> None:
+    """Far more events than the worker sustains, for a minute: memory, lag, and the latency before and after.
+
+    What is sustained is measured first, in the same run. Needs two cores, Linux, Java and Maven.
+    """
+    from stream_app.bench.overload import bench_overload
+
+    if model not in (RANDOM, NONE):
+        raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
+    _quiet()
+    with _bundle(RANDOM) if model == RANDOM else nullcontext() as folder:
+        results, ratios = bench_overload(
+            folder, items=RANDOM_ITEMS if folder else None, factor=factor, seconds=seconds, say=say
+        )
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
 def recovery(
     users: Annotated[int, typer.Option(min=100, help="Users with a history each.")] = 100_000,
     entries: Annotated[

@@ -9,6 +9,7 @@ import pytest
 
 from stream_app.bench.compare import BARE_LOOP
 from stream_app.bench.latency import bench_latency
+from stream_app.bench.overload import bench_overload
 from stream_app.bench.processes import MeasuredProcess, two_cores
 from stream_app.bench.quix_environment import is_ready, quix_command, quix_variables
 from stream_app.bench.worker import NAIVE_AGENT, Contender, run_once
@@ -80,3 +81,12 @@ def test_the_latency_of_an_open_load_is_told_beside_the_brokers() -> None:
     assert 0 < result["p50_ms"] <= result["p99_ms"] <= result["max_ms"]
     assert 0 < result["broker_round_trip_p50_ms"] < result["max_ms"]
     assert ratios.keys() == {"at_50_per_second_over_broker"}
+
+
+def test_an_overload_is_worked_off_and_everybody_answered() -> None:
+    require_apache_kafka()
+    (result,), ratios = bench_overload(None, factor=0.5, seconds=2.0, probe_s=2.0)
+    assert result["events"] > 1000
+    assert result["lag_max"] > 0
+    assert ratios["memory"] >= 1
+    assert result["p50_ms_after"] > 0
