@@ -229,6 +229,7 @@ def _facts(letter: Any) -> dict[str, Any]:
         "place": str(letter.place),
         "timestamp": letter.timestamp_ms,
         "source": letter.source,
+        "sent_at": letter.sent_at_ms,
         "field": letter.field,
         "reason": letter.reason,
         "replayed": letter.replayed,

@@ -41,7 +41,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """A bad event with its original bytes; `truncated` is their whole size where they were cut."""
+    """A bad event with its original bytes; `truncated` is their whole size where they were cut.
+
+    `sent_at_ms` is the source record's own timestamp, None where the letter does not say.
+    """
 
     place: Place
     timestamp_ms: int
@@ -51,6 +54,7 @@ class Letter:
     field: str
     source: str
     truncated: int | None
+    sent_at_ms: int | None = None
     replayed: bool = False
 
     def matches(self, text: str | None) -> bool:
@@ -113,4 +117,5 @@ def _letter(record: Any, headers: Mapping[str, str]) -> Letter:
         field=headers.get("error-field", "?"),
         source=f"{topic}[{partition}]:{offset}",
         truncated=int(cut) if cut else None,
+        sent_at_ms=int(headers["source-timestamp"]) if "source-timestamp" in headers else None,
     )

@@ -48,15 +48,15 @@ def keyed_from_value(letter: Letter) -> Letter:
         return letter
 
 
-def refusal_of(letter: Letter, *, now_ms: int, room: int | None) -> Rejected | None:
-    """Why the letter would come back at once, by the rules of now; None where it would not.
+def refusal_of(letter: Letter, *, at_ms: int, room: int | None) -> Rejected | None:
+    """Why the letter, sent under the timestamp `at_ms`, would come back at once; None where it would not.
 
     `room` is what the events topic takes in one batch, in bytes; None where the broker does not tell.
     """
     if letter.truncated is not None:
         reason = f"only a part of its {letter.truncated} bytes was kept; mend it, or send the event anew"
         return Rejected(reason, "value")
-    found = decode(letter.key, letter.value, offset=0, record_timestamp_ms=now_ms)
+    found = decode(letter.key, letter.value, offset=0, record_timestamp_ms=at_ms)
     if isinstance(found, Rejected):
         return found
     size = len(letter.key or b"") + len(letter.value or b"") + _RECORD_OVERHEAD
@@ -92,12 +92,11 @@ async def replay_letters(
         for letter in chosen:
             if letter.replayed:
                 continue
-            mended = mend(letter)
-            now_ms = time.time_ns() // 1_000_000
-            if rejected := refusal_of(mended, now_ms=now_ms, room=topic.max_message_bytes):
-                outcome.still_bad[kind_of(rejected.reason)] += 1
+            timed = _timed(mend(letter), room=topic.max_message_bytes)
+            if isinstance(timed, Rejected):
+                outcome.still_bad[kind_of(timed.reason)] += 1
             else:
-                good.append(mended)
+                good.append(timed)
         if producer is None:
             outcome.sent = len(good)
             return outcome
@@ -109,13 +108,26 @@ async def replay_letters(
     return outcome
 
 
+def _timed(letter: Letter, *, room: int | None) -> Letter | Rejected:
+    """The letter with the time to send it under: its own, or now where that is why it was bad."""
+    rejected = None
+    for at_ms in (letter.sent_at_ms, time.time_ns() // 1_000_000):
+        if at_ms is not None:
+            rejected = refusal_of(letter, at_ms=at_ms, room=room)
+            if rejected is None:
+                return replace(letter, sent_at_ms=at_ms)
+    assert rejected is not None
+    return rejected
+
+
 async def _send(
     producer: AIOKafkaProducer, events: str, dead_letters: str, letters: Sequence[Letter]
 ) -> None:
     async with _transaction(producer):
         waiting = []
         for letter in letters:
-            waiting.append(await producer.send(events, letter.value, key=letter.key))
+            sent = producer.send(events, letter.value, key=letter.key, timestamp_ms=letter.sent_at_ms)
+            waiting.append(await sent)
             mark = mark_of(letter)
             waiting.append(await producer.send(dead_letters, None, key=letter.key, headers=mark))
         for future in waiting:

@@ -26,6 +26,7 @@ def dead_letter(record: Any, rejected: Rejected) -> DeadLetter:
         ("source-topic", record.topic.encode()),
         ("source-partition", str(record.partition).encode()),
         ("source-offset", str(record.offset).encode()),
+        ("source-timestamp", str(record.timestamp).encode()),  # stands in for one that the event lacks
     ]
     value = record.value
     room = DEAD_LETTER_MAX_BYTES - _ROOM_FOR_HEADERS - len(record.key or b"")

@@ -99,6 +99,9 @@ async def test_letters_are_listed_shown_mended_and_put_back_once(
         if r.key == b"ann" and r.value.startswith(b"{")
     )  # fmt: skip
     assert items["mended"] == 1 and items["cup"] == 1
+    # Its time is that of its first coming: the event says none of its own.
+    cups = [r for r in await read_topic(broker.bootstrap_servers, names.events) if b'"cup"' in r.value]
+    assert len(cups) == 2 and cups[0].timestamp == cups[1].timestamp
     listed = answer_of(await asyncio.to_thread(run, "dead-letters", "list", "--json"))
     assert (listed["count"], listed["replayed"]) == (4, 3)
 

@@ -102,6 +102,7 @@ async def test_a_bad_event_is_a_dead_letter_with_its_reason_and_place(served: Wo
         original = source[int(headers["source-partition"]), int(headers["source-offset"])]
         assert (letter.key, letter.value) == (original.key, original.value)
         assert headers["source-topic"] == served.names.events
+        assert headers["source-timestamp"] == str(original.timestamp)
         assert "\n" not in headers["error"]
         letters[letter.key, letter.value] = headers
     for name, pair, field, words in BAD:
