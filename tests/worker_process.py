@@ -62,6 +62,11 @@ class WorkerProcess:
         self._port = 0
 
     @property
+    def settings(self) -> dict[str, object]:
+        """What it runs with, by the names in `stream_app.settings`, but for the port of its pages."""
+        return dict(self._settings)
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "not started"
         return self._process.pid

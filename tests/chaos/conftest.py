@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from stream_app.brokers import ApacheKafka
-from tests.conftest import require_apache_kafka
+from stream_app.brokers import ApacheKafka, Broker
+from tests.conftest import MakeWorker, require_apache_kafka
+from tests.worker_process import WorkerProcess
+
+SMALL_WINDOW = {"history_limit": 20, "history_days": 30}
+"""So that histories are cut by count and by age."""
+
+
+@pytest.fixture
+def make_worker(make_worker: MakeWorker) -> MakeWorker:
+    """As elsewhere, with a window that is soon full."""
+
+    def make(broker: Broker, *, settings: dict[str, object] | None = None, **options: Any) -> WorkerProcess:
+        return make_worker(broker, settings={**SMALL_WINDOW, **(settings or {})}, **options)
+
+    return make
 
 
 @pytest.fixture(scope="module")

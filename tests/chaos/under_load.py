@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+from stream_app.streaming.topics import DAY_MS
+from tests.black_box import check_told_histories
 from tests.event_stream import Pair, as_pair, send, some_events, until_settled
 from tests.reference import (
     Found,
@@ -19,7 +23,21 @@ from tests.reference import (
 from tests.worker_process import WorkerProcess
 
 EVENTS_PER_SECOND = 600
+WINDOW = {"history_limit": 200, "history_days": 180}
+"""The defaults of the settings."""
 _RECOVERS, _HAS_RECOVERED = "Restoring state from changelog", "Done reading from changelog"
+
+
+def with_wrong_clocks(events: list[dict[str, Any]], *, seed: int) -> list[dict[str, Any]]:
+    """Some come up to 60 days late, some are up to 20 hours ahead."""
+    chance = random.Random(seed)
+    for event in events:
+        kind = chance.random()
+        if kind < 0.05:
+            event["timestamp"] -= chance.randrange(60 * DAY_MS)
+        elif kind < 0.07:
+            event["timestamp"] += chance.randrange(20 * DAY_MS // 24)
+    return events
 
 
 @asynccontextmanager
@@ -32,7 +50,7 @@ async def events_flowing(worker: WorkerProcess) -> AsyncIterator[None]:
             if done.is_set():
                 return
             few = some_events(50, seed=part, name=f"{part}-")
-            yield from map(as_pair, few)
+            yield from map(as_pair, with_wrong_clocks(few, seed=part))
 
     servers, topic = worker.bootstrap_servers, worker.names.events
     sending = asyncio.create_task(send(servers, topic, events(), per_second=EVENTS_PER_SECOND))
@@ -67,8 +85,10 @@ async def settle_and_check(worker: WorkerProcess, *, limit_s: float = 60, by_pos
     """Nothing was lost, nothing applied twice, everybody answered, everything judged once."""
     await until_settled(worker, limit_s=limit_s)
     found = await find_everything(worker, by_position=by_position)
-    expected = expected_histories(found.source)
+    limit, days = (int(str(worker.settings.get(name, default))) for name, default in WINDOW.items())
+    expected = expected_histories(found.source, limit=limit, max_age_ms=days * DAY_MS)
     check_histories(found, expected)
+    await check_told_histories(worker, expected)
     check_answers(found, expected)
     check_outcomes(found)
     assert not found.dead_letters

@@ -13,12 +13,14 @@ from typing import Any
 from stream_app.streaming.topic_admin import create_topics
 from stream_app.streaming.topics import DAY_MS, plan
 from stream_app.streaming.worker_app import PRODUCER_TIMEOUT_S
+from tests.black_box import check_told_histories
 from tests.chaos.soak.faults import SESSION_S, Faults
 from tests.chaos.soak.fleet import Fleet, SmallDisk
 from tests.chaos.soak.load import HISTORY_DAYS, HISTORY_LIMIT, Load
 from tests.chaos.soak.verdict import verdict
 from tests.event_stream import until_settled
-from tests.reference import find_everything
+from tests.reference import Found, expected_histories, find_everything
+from tests.worker_process import WorkerProcess
 
 WORKERS = 2
 BRIEF_MINUTES = 5
@@ -91,6 +93,7 @@ async def soak(what: Soak, *, folder: Path, say: Callable[[str], None]) -> tuple
             max_age_ms=HISTORY_DAYS * DAY_MS,
             exactly_once=what.delivery == "exactly-once",
         )
+        problems += await _told_otherwise(fleet.workers[0], found)
         about = {
             **asdict(what),
             "kills": faults.kills,
@@ -102,3 +105,19 @@ async def soak(what: Soak, *, folder: Path, say: Callable[[str], None]) -> tuple
     finally:
         await fleet.stop()
         disk.unmount()
+
+
+async def _told_otherwise(worker: WorkerProcess, found: Found) -> list[str]:
+    """What is wrong with the histories as the command tells them."""
+    bad = {
+        (int(headers["source-partition"]), int(headers["source-offset"]))
+        for headers in (dict(letter.headers) for letter in found.dead_letters)
+    }
+    expected = expected_histories(
+        found.source, limit=HISTORY_LIMIT, max_age_ms=HISTORY_DAYS * DAY_MS, bad=frozenset(bad)
+    )
+    try:
+        await check_told_histories(worker, expected)
+    except AssertionError as wrong:
+        return [str(wrong)[:1000]]
+    return []
