@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from models.bundle.errors import CorruptBundle
@@ -30,6 +29,8 @@ class BundleItems:
 
 def read_items(folder: Path) -> BundleItems:
     """Raises CorruptBundle where the table cannot be read, or is not one of items in row order."""
+    import polars as pl  # takes a third of a worker's start, and none is needed before a model comes
+
     path = Path(folder) / ITEMS_FILE
     try:
         table = pl.read_parquet(path, columns=["index", "item_id", "vector", "bias"], use_pyarrow=False)
@@ -62,6 +63,8 @@ def write_items(
 
     Item i gets row i + 1. Raises ValueError where the shapes do not fit.
     """
+    import polars as pl
+
     if vectors.ndim != 2 or len(vectors) != len(item_ids) or bias.shape != (len(item_ids),):
         raise ValueError(
             f"{len(item_ids)} items need vectors [{len(item_ids)}, d] and bias [{len(item_ids)}] "

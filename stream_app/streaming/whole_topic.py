@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -34,13 +33,18 @@ async def read_whole(
         TopicProblem: no such topic.
         KafkaError: the broker could not be asked.
     """
-    if topic not in await consumer.topics():
+    # Subscribing would tell the partitions too, and begin to fetch.
+    numbers = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic)
+    if not numbers:
         raise TopicProblem(f"topic {topic} is missing; run millstream topics create")
-    # Assigned and not subscribed: there is no group that could move partitions.
-    partitions = [TopicPartition(topic, number) for number in sorted(await _partitions(consumer, topic))]
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
+    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+    # Asked before the first fetch is under way: what is asked then waits until that is answered, 0.5 s each.
     ends = await end_offsets(consumer, partitions, kafka=kafka)
+    begins = await consumer.beginning_offsets(partitions)
+    # Assigned and not subscribed: there is no group that could move partitions.
+    consumer.assign(partitions)
+    for partition, begin in begins.items():
+        consumer.seek(partition, begin)
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
             yield records
@@ -54,14 +58,3 @@ async def end_offsets(
     if await tansu.is_tansu(kafka):
         ends = await tansu.true_end_offsets(ends, bootstrap_servers=kafka["bootstrap_servers"])
     return ends
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    """The numbers of the topic's partitions; they are known once the consumer has metadata of it."""
-    consumer.subscribe([topic])
-    try:
-        while not (numbers := consumer.partitions_for_topic(topic)):
-            await asyncio.sleep(0.02)
-        return set(numbers)
-    finally:
-        consumer.unsubscribe()

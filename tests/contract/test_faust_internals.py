@@ -16,6 +16,8 @@ from typing import Any
 import aiokafka
 import faust
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -68,6 +70,9 @@ SIGNATURES: dict[Callable[..., Any], list[str]] = {
     driver.Producer._settings_auth: ["self"],
     aiokafka.AIOKafkaProducer.create_batch: ["self"],
     aiokafka.AIOKafkaProducer.send_batch: ["self", "batch", "topic", "partition"],
+    # whole_topic.py
+    AIOKafkaClient.fetch_all_metadata: ["self"],
+    ClusterMetadata.partitions_for_topic: ["self", "topic"],
     # transactions.py
     aiokafka.AIOKafkaProducer.begin_transaction: ["self"],
     aiokafka.AIOKafkaProducer.commit_transaction: ["self"],
