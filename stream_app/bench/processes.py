@@ -81,6 +81,11 @@ class MeasuredProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        self._process.wait()
+
     def end(self) -> None:
         """SIGTERM, and SIGKILL after ten seconds."""
         self._process.terminate()

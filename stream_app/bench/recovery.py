@@ -4,7 +4,8 @@ The changelogs are filled straight with records, as workers would have left them
 a second time too, every user's record then being written so many times more, and the broker given the time to
 compact them. Measured is what the worker logs: from the assignment of its partitions to its readiness. Stock
 Faust recovers the same changelogs in the same run. The worker's memory is the largest seen from its start
-until it is ready, its catalogue included.
+until it is ready, its catalogue included. An event is there before each start: from the start of the process
+to the list that answers it is what a user has to wait for.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stream_app.bench.broker_run import new_topics, pinned_kafka
+from stream_app.bench.broker_run import answered, end_offsets, new_topics, pinned_kafka
 from stream_app.bench.filled_state import fill, history_bytes, log_bytes
 from stream_app.bench.processes import BenchError, Cores, MeasuredProcess, two_cores
 from stream_app.bench.worker import ITEMS, NAIVE_AGENT, WORKER, worker_environment
+from stream_app.bench.workload import Workload, catalogue
+from stream_app.streaming.sending import send_records
 from stream_app.streaming.topics import TopicNames
 
 ENTRIES = 150
@@ -147,6 +150,9 @@ async def _run_once(
 ) -> Result:
     folder.mkdir(exist_ok=True)
     log = folder / f"log-{time.monotonic_ns()}"
+    answers = sum((await end_offsets(kafka, names.recommendations)).values())
+    event = Workload(events=1, users=1, item_ids=catalogue(ITEMS), seed=answers).records()
+    await send_records(kafka, names.events, event)
     began = time.time()
     with MeasuredProcess(
         command, core=cores.worker, environment=worker_environment(kafka, names, folder), log=log
@@ -157,12 +163,20 @@ async def _run_once(
             if time.monotonic() > deadline:
                 raise BenchError(f"not ready after {LIMIT_S:.0f} s: {' '.join(command)}")
             await asyncio.sleep(0.1)
+        rss_mb = process.rss_mb
+        while sum((await end_offsets(kafka, names.recommendations)).values()) == answers:
+            process.check()
+            if time.monotonic() > deadline:
+                raise BenchError(f"no list after {LIMIT_S:.0f} s: {' '.join(command)}")
+            await asyncio.sleep(0.05)
+        first_list = (await answered(kafka, names))[-1].appended_at_ms / 1000
     assigned, ready = found
     return {
         "recovery_s": round(ready - assigned, 3),
         "start_to_ready_s": ready - began,
+        "start_to_first_list_s": first_list - began,
         "cpu_s": process.cpu_s_between(assigned, ready),
-        "rss_mb": process.rss_mb,
+        "rss_mb": rss_mb,
     }
 
 

@@ -207,6 +207,24 @@ def recovery(
 
 
 @app.command()
+def takeover(
+    users: Annotated[int, typer.Option(min=100, help="Users with a history of 800 bytes each.")] = 100_000,
+    session: Annotated[float, typer.Option(min=6, help="Seconds that the group waits for the dead.")] = 6.0,
+    rounds: Rounds = 3,
+    as_json: AsJson = False,
+) -> None:
+    """How long the users of a worker that was killed wait for the other one, with a standby and without.
+
+    From the kill to the first list on the last of its partitions. Needs two cores, Linux, Java and Maven.
+    """
+    from stream_app.bench.takeover import bench_takeover
+
+    _quiet()
+    results, ratios = bench_takeover(users=users, session_s=session, rounds=rounds, say=say)
+    _answer(results, ratios, as_json=as_json)
+
+
+@app.command()
 def growth(
     users: Annotated[str, typer.Option(help="Numbers of users, with commas.")] = "10000,1000000",
     entries: Annotated[

@@ -138,7 +138,8 @@ def create_worker_app(
         broker_max_poll_records=2048,  # a chunk; with 500 a backlog is worked off in half chunks, 12 % slower
         consumer_max_fetch_size=4 << 20,  # of each partition; at 1 MiB a recovery takes 1.4 times as long
         broker_session_timeout=session_timeout_s,
-        broker_heartbeat_interval=session_timeout_s / 3,
+        # A worker learns by its next heartbeat that another one died, and that it takes over.
+        broker_heartbeat_interval=min(session_timeout_s / 3, 0.5),
         broker_rebalance_timeout=rebalance_timeout_s,
         # Faust's 90 s is how long a connection that a broker accepted while it went down holds up all others;
         # joining a group is answered only when everybody has joined.
