@@ -92,6 +92,19 @@ async def test_a_wrong_topic_is_one_line_with_its_remedy(kafka: dict[str, Any], 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("which", ["history_changelog", "lists_changelog"])
+async def test_a_changelog_of_another_size_than_the_source_is_one_line_with_its_remedy(
+    kafka: dict[str, Any], names: TopicNames, which: str
+) -> None:
+    topics, changelog = plan(names, partitions=2), getattr(names, which)
+    wrong = [replace(topic, partitions=3) if topic.name == changelog else topic for topic in topics]
+    await create_topics(kafka, wrong)
+    words = rf"{changelog} has 3 partitions and {names.events} has 2; .*delete {changelog} and run millstream"
+    with pytest.raises(TopicProblem, match=words) as caught:
+        await check_topics(kafka, names, topics)
+    assert "\n" not in str(caught.value)
+
+
 async def test_a_missing_topic_is_told_and_not_made_by_asking(
     kafka: dict[str, Any], names: TopicNames
 ) -> None:
