@@ -21,6 +21,9 @@ RUNS = {
     "model": ["worker", "--model", "random"],
     "latency": ["latency", "--seconds", "30"],
     "latency_no_model": ["latency", "--model", "none", "--seconds", "30"],
+    "latency_exactly_once": ["latency", "--seconds", "30", "--delivery", "exactly-once"],
+    "overload": ["overload"],
+    "takeover": ["takeover"],
     "recovery": ["recovery"],
     "recovery_updated": ["recovery", "--no-stock", "--updates", "10"],
     "recovery_1m_800b": [

@@ -62,7 +62,9 @@ def moments_of(kind: Kind) -> Callable[[bytes], Iterable[int]]:
 async def watch(orders: Orders) -> dict[int, int]:
     """When each event was first answered, by its moment."""
     moments = moments_of(orders.kind)
-    consumer = AIOKafkaConsumer(bootstrap_servers=orders.bootstrap_servers, group_id=None)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=orders.bootstrap_servers, group_id=None, isolation_level="read_committed"
+    )
     arrived: dict[int, int] = {}
     async with consumer:
         partitions = [TopicPartition(orders.topic, number) for number in range(orders.partitions)]

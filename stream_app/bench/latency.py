@@ -17,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ Result = dict[str, Any]
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Served:
+    """What a worker serves: a model's folder, or None for the fallback; how many items; more settings."""
+
+    bundle: Path | None
+    items: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 def bench_latency(
     bundle: Path | None,
     *,
@@ -47,14 +57,17 @@ def bench_latency(
     rates: Sequence[float | str] = (100.0, HALF),
     seconds: float = 20.0,
     warm_up_s: float = 5.0,
+    delivery: str = "at-least-once",
     say: Say = lambda line: None,
 ) -> tuple[list[Result], dict[str, float]]:
     """Results for each rate (events a second, or `half` of the sustainable load) and ratios.
 
     `bundle` is a model's folder whose items are the first `items` of `workload.catalogue`; None serves the
-    fallback. Raises BenchError where an event is never answered.
+    fallback. `delivery` is the worker's; the reader reads what is committed. Raises BenchError where an event
+    is never answered.
     """
-    return asyncio.run(_bench(bundle, items or ITEMS, rates, seconds=seconds, warm_up_s=warm_up_s, say=say))
+    served = Served(bundle, items or ITEMS, {"MILLSTREAM_DELIVERY": delivery})
+    return asyncio.run(_bench(served, rates, seconds=seconds, warm_up_s=warm_up_s, say=say))
 
 
 def name_of(rate: float | str) -> str:
@@ -63,8 +76,7 @@ def name_of(rate: float | str) -> str:
 
 
 async def _bench(
-    bundle: Path | None,
-    items: int,
+    served: Served,
     rates: Sequence[float | str],
     *,
     seconds: float,
@@ -75,13 +87,13 @@ async def _bench(
     async with pinned_kafka(cores) as kafka:
         sustained = 0.0
         if HALF in rates:
-            results.append(await sustainable(bundle, items, kafka=kafka, cores=cores))
+            results.append(await sustainable(served, kafka=kafka, cores=cores))
             sustained = results[0]["recommendations_per_second"]
             say(f"sustainable: {sustained:.0f} lists/s")
-        async with serving(bundle, items, kafka=kafka, cores=cores) as (names, bare, _):
+        async with serving(served, kafka=kafka, cores=cores) as (names, bare, _):
             for rate in rates:
                 per_second = sustained / 2 if isinstance(rate, str) else rate
-                load = Load(per_second=per_second, seconds=seconds, warm_up_s=warm_up_s, items=items)
+                load = Load(per_second=per_second, seconds=seconds, warm_up_s=warm_up_s, items=served.items)
                 found = await _at(load, kafka=kafka, core=cores.broker, names=names, bare=bare)
                 results.append({"name": name_of(rate), **found})
                 say(f"{name_of(rate)}: p50 {found['p50_ms']} ms, p99 {found['p99_ms']} ms")
@@ -111,19 +123,19 @@ async def _at(load: Load, *, kafka: Mapping[str, Any], core: int, names: TopicNa
     }
 
 
-async def sustainable(bundle: Path | None, items: int, *, kafka: Mapping[str, Any], cores: Cores) -> Result:
+async def sustainable(served: Served, *, kafka: Mapping[str, Any], cores: Cores) -> Result:
     """What a worker does of a backlog; `recommendations_per_second` is what it sustains."""
     contender = Contender(
         name="sustainable",
         command=WORKER,
-        events=_BACKLOG[bundle is not None],
-        environment={},
-        item_ids=catalogue(items),
+        events=_BACKLOG[served.bundle is not None],
+        environment=served.environment,
+        item_ids=catalogue(served.items),
         event_bytes=EVENT_BYTES,
     )
 
     async def announce(names: TopicNames) -> None:
-        await _announce(bundle, kafka, names)
+        await _announce(served.bundle, kafka, names)
 
     found = await run_once(contender, kafka=kafka, cores=cores, prepare=announce)
     return {"name": contender.name, **{key: round(value, 1) for key, value in found.items()}}
@@ -131,21 +143,21 @@ async def sustainable(bundle: Path | None, items: int, *, kafka: Mapping[str, An
 
 @asynccontextmanager
 async def serving(
-    bundle: Path | None, items: int, *, kafka: Mapping[str, Any], cores: Cores
+    served: Served, *, kafka: Mapping[str, Any], cores: Cores
 ) -> AsyncIterator[tuple[TopicNames, str, MeasuredProcess]]:
     """A worker whose users have histories; gives its topics, and one that no worker reads."""
     names = await new_topics(kafka)
     bare = f"{names.prefix}bare"
     await create_topics(kafka, [Topic(name=bare, partitions=PARTITIONS, settings=FOR_EVER)])
-    await _announce(bundle, kafka, names)
-    workload = Workload(events=_HISTORIES, item_ids=catalogue(items), event_bytes=EVENT_BYTES)
+    await _announce(served.bundle, kafka, names)
+    workload = Workload(events=_HISTORIES, item_ids=catalogue(served.items), event_bytes=EVENT_BYTES)
     await send_records(kafka, names.events, workload.records())
     folder = Path(tempfile.mkdtemp(prefix="millstream-bench-"))
     try:
         with MeasuredProcess(
             WORKER,
             core=cores.worker,
-            environment=worker_environment(kafka, names, folder),
+            environment={**worker_environment(kafka, names, folder), **served.environment},
             log=folder / "log",
         ) as process:
             await until_committed(kafka, names, process, limit_s=LIMIT_S)

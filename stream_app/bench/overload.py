@@ -28,7 +28,7 @@ from stream_app.bench.broker_run import (
     pinned_kafka,
     until_committed,
 )
-from stream_app.bench.latency import serving, sustainable
+from stream_app.bench.latency import Served, serving, sustainable
 from stream_app.bench.open_loop import EVENT_BYTES, USERS, Load, trial
 from stream_app.bench.processes import BenchError, MeasuredProcess, two_cores
 from stream_app.bench.worker import ITEMS
@@ -62,12 +62,12 @@ def bench_overload(
 async def _bench(
     bundle: Path | None, items: int, factor: float, seconds: float, probe_s: float, say: Say
 ) -> tuple[list[Result], dict[str, float]]:
-    cores = two_cores()
+    cores, served = two_cores(), Served(bundle, items)
     probe = Load(per_second=100.0, seconds=probe_s, warm_up_s=3.0, items=items)
     async with pinned_kafka(cores) as kafka:
-        sustained = (await sustainable(bundle, items, kafka=kafka, cores=cores))["recommendations_per_second"]
+        sustained = (await sustainable(served, kafka=kafka, cores=cores))["recommendations_per_second"]
         say(f"sustainable: {sustained:.0f} lists/s; {factor:g} times as many events for {seconds:.0f} s")
-        async with serving(bundle, items, kafka=kafka, cores=cores) as (names, _, process):
+        async with serving(served, kafka=kafka, cores=cores) as (names, _, process):
 
             async def latency() -> dict[str, float]:
                 return await trial(

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from enum import StrEnum
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
 
-from stream_app.cli.errors import Failure
+from stream_app.cli.bench_options import (
+    NONE,
+    RANDOM,
+    RANDOM_ITEMS,
+    Deliver,
+    Emit,
+    Model,
+    Rounds,
+    bundle_of,
+    rates_of,
+)
 from stream_app.cli.session import AsJson, answer, say
 
 app = typer.Typer(no_args_is_help=True, help="Measure: the figures of the documentation.")
-
-RANDOM, NONE = "random", "none"
-RANDOM_ITEMS = 3_700
-
-Rounds = Annotated[int, typer.Option(min=1, help="Runs of each; the medians are given.")]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="A bundle's folder, or 'random': 3,700 items, L = 50, d = 64.", metavar="FOLDER|random"
-    ),
-]
-
-
-class Emit(StrEnum):
-    """As MILLSTREAM_EMIT."""
-
-    touched = "touched"
-    each = "each"
 
 
 @app.command()
@@ -70,7 +59,7 @@ def worker(
             say=say,
         )
     else:
-        with _bundle(model) as folder:
+        with bundle_of(model) as folder:
             results, ratios = bench_served_model(
                 folder, events=events or 60_000, emit=emit.value, rounds=rounds, say=say
             )
@@ -122,6 +111,7 @@ def latency(
     ] = "100,half",
     seconds: Annotated[float, typer.Option(min=1, help="Of each load, after the warm-up.")] = 20.0,
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds of each load that do not count.")] = 5.0,
+    delivery: Annotated[Deliver, typer.Option(help="As MILLSTREAM_DELIVERY.")] = Deliver.at_least_once,
     as_json: AsJson = False,
 ) -> None:
     """From the sending of an event to the arrival of its recommendation, under an open load.
@@ -133,15 +123,16 @@ def latency(
 
     if model not in (RANDOM, NONE):
         raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
-    wanted = _rates(rates)
+    wanted = rates_of(rates)
     _quiet()
-    with _bundle(RANDOM) if model == RANDOM else nullcontext() as folder:
+    with bundle_of(RANDOM) if model == RANDOM else nullcontext() as folder:
         results, ratios = bench_latency(
             folder,
             items=RANDOM_ITEMS if folder else None,
             rates=wanted,
             seconds=seconds,
             warm_up_s=warm_up,
+            delivery=delivery.value,
             say=say,
         )
     _answer(results, ratios, as_json=as_json)
@@ -165,7 +156,7 @@ def overload(
     if model not in (RANDOM, NONE):
         raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
     _quiet()
-    with _bundle(RANDOM) if model == RANDOM else nullcontext() as folder:
+    with bundle_of(RANDOM) if model == RANDOM else nullcontext() as folder:
         results, ratios = bench_overload(
             folder, items=RANDOM_ITEMS if folder else None, factor=factor, seconds=seconds, say=say
         )
@@ -270,38 +261,9 @@ def scorer(
 
     if device not in ("cpu", "cuda", "auto"):
         raise typer.BadParameter(f"--device {device}: it is cpu, cuda or auto")
-    with _bundle(model or RANDOM) as folder:
+    with bundle_of(model or RANDOM) as folder:
         results = bench_scorer(folder, device=device, rounds=rounds)  # type: ignore[arg-type]
     _answer(results, scorer_ratios(results), as_json=as_json)
-
-
-@contextmanager
-def _bundle(model: str) -> Iterator[Path]:
-    """The folder of a bundle; one of random weights is made for the purpose and removed."""
-    if model != RANDOM:
-        yield Path(model)
-        return
-    try:
-        from training.untrained import export_untrained
-    except ImportError as error:
-        raise Failure(
-            f"a random model needs torch ({error}): install the extra 'train', or give a bundle's folder"
-        ) from error
-    with TemporaryDirectory(prefix="millstream-bench-") as folder:
-        bundle = Path(folder) / "untrained"
-        say("exporting a model of random weights …")
-        export_untrained(bundle, items=RANDOM_ITEMS)
-        yield bundle
-
-
-def _rates(text: str) -> list[float | str]:
-    try:
-        rates = [rate if rate == "half" else float(rate) for rate in text.split(",")]
-    except ValueError:
-        rates = []
-    if not rates or any(isinstance(rate, float) and not 0 < rate < 1e6 for rate in rates):
-        raise typer.BadParameter(f"--rates {text}: like 100,half")
-    return rates
 
 
 def _quiet() -> None:

@@ -1,0 +1,69 @@
+"""What the benchmarks' options mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from stream_app.cli.errors import Failure
+from stream_app.cli.session import say
+
+RANDOM, NONE = "random", "none"
+RANDOM_ITEMS = 3_700
+
+Rounds = Annotated[int, typer.Option(min=1, help="Runs of each; the medians are given.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A bundle's folder, or 'random': 3,700 items, L = 50, d = 64.", metavar="FOLDER|random"
+    ),
+]
+
+
+class Emit(StrEnum):
+    """As MILLSTREAM_EMIT."""
+
+    touched = "touched"
+    each = "each"
+
+
+class Deliver(StrEnum):
+    """As MILLSTREAM_DELIVERY."""
+
+    at_least_once = "at-least-once"
+    exactly_once = "exactly-once"
+
+
+@contextmanager
+def bundle_of(model: str) -> Iterator[Path]:
+    """The folder of a bundle; one of random weights is made for the purpose and removed."""
+    if model != RANDOM:
+        yield Path(model)
+        return
+    try:
+        from training.untrained import export_untrained
+    except ImportError as error:
+        raise Failure(
+            f"a random model needs torch ({error}): install the extra 'train', or give a bundle's folder"
+        ) from error
+    with TemporaryDirectory(prefix="millstream-bench-") as folder:
+        bundle = Path(folder) / "untrained"
+        say("exporting a model of random weights …")
+        export_untrained(bundle, items=RANDOM_ITEMS)
+        yield bundle
+
+
+def rates_of(text: str) -> list[float | str]:
+    try:
+        rates = [rate if rate == "half" else float(rate) for rate in text.split(",")]
+    except ValueError:
+        rates = []
+    if not rates or any(isinstance(rate, float) and not 0 < rate < 1e6 for rate in rates):
+        raise typer.BadParameter(f"--rates {text}: like 100,half")
+    return rates
