@@ -16,29 +16,24 @@ from plot_engine import HERE, draw
 MILLSTREAM = Path(sys.executable).parent / "millstream"
 RUNS = {
     "compare": ["compare"],
+    "latency": ["latency", "--seconds", "30"],
+    "recovery": ["recovery", "--no-stock"],
+    "growth": ["growth"],
+    "takeover": ["takeover"],
+    "latency_exactly_once": ["latency", "--delivery", "exactly-once"],
+    "latency_no_model": ["latency", "--model", "none"],
+    "overload": ["overload"],
+    "model": ["worker", "--model", "random"],
+    "recovery_1m_800b": ["recovery", "--no-stock", "--users", "1000000", "--entries", "48"],
+    "recovery_1m_800b_no_lists": [
+        "recovery", "--no-stock", "--no-lists", "--users", "1000000", "--entries", "48",
+    ],
+    "recovery_updated": ["recovery", "--no-stock", "--updates", "10"],
     "touched": ["worker"],
     "each": ["worker", "--emit", "each", "--events", "200000"],
-    "model": ["worker", "--model", "random"],
-    "latency": ["latency", "--seconds", "30"],
-    "latency_no_model": ["latency", "--model", "none", "--seconds", "30"],
-    "latency_exactly_once": ["latency", "--seconds", "30", "--delivery", "exactly-once"],
-    "overload": ["overload"],
-    "takeover": ["takeover"],
-    "recovery": ["recovery"],
-    "recovery_updated": ["recovery", "--no-stock", "--updates", "10"],
-    "recovery_1m_800b": [
-        "recovery",
-        "--no-stock",
-        "--users",
-        "1000000",
-        "--entries",
-        "48",
-        "--updates",
-        "10",
-    ],
+    "recovery_stock": ["recovery", "--rounds", "1"],
     "recovery_1m_2400b": ["recovery", "--no-stock", "--users", "1000000", "--rounds", "1"],
-    "growth": ["growth"],
-}
+}  # fmt: skip
 
 
 def measure(names: list[str]) -> None:

@@ -82,7 +82,11 @@ def charts(figures: dict[str, dict]) -> Iterator[tuple[str, list[Bar]]]:
                     for bar in bars(run, key, "{:.1f}", (name, f"{load}, {label}", whose))
                 ],
             )
-            for run, title in (("latency", "with a model"), ("latency_no_model", "without"))
+            for run, title in (
+                ("latency", "with a model"),
+                ("latency_exactly_once", "with a model, exactly once"),
+                ("latency_no_model", "without"),
+            )
         ),
         (
             "seconds to recover 100,000 users of 2.4 kB",
@@ -92,7 +96,22 @@ def charts(figures: dict[str, dict]) -> Iterator[tuple[str, list[Bar]]]:
                 "{:.2g} s",
                 ("recovery_warm", "Millstream, its disk kept", "ours"),
                 ("recovery_cold", "Millstream, an empty disk", "ours"),
+            )
+            + bars(
+                "recovery_stock",
+                "recovery_s",
+                "{:.2g} s",
                 ("stock_faust", "stock Faust, an empty disk", "rival"),
+            ),
+        ),
+        (
+            "seconds from kill -9 of one of two workers to its users' next lists (session of 6 s)",
+            bars(
+                "takeover",
+                "take_over_s",
+                "{:.1f} s",
+                ("with_standby", "with a standby", "ours"),
+                ("without_standby", "without", "ours"),
             ),
         ),
         (
