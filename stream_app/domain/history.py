@@ -35,6 +35,7 @@ _NEVER = -(1 << 62)
 _pack_header = HEADER.pack
 _pack_entry = ENTRY.pack
 _read_header = HEADER.unpack_from
+_read_position = struct.Struct("<4xIq").unpack_from
 
 
 class UnknownFormat(Exception):
@@ -67,9 +68,10 @@ def header(record: bytes) -> Header:
 
 def position(record: bytes) -> tuple[int, int]:
     """The source position (epoch, offset) of the last event applied. Raises UnknownFormat."""
-    _check_format(record)
-    _, epoch, offset, _, _ = _read_header(record)
-    return epoch, offset
+    if record[0] != FORMAT:
+        _check_format(record)
+    at: tuple[int, int] = _read_position(record)
+    return at
 
 
 def _check_format(record: bytes) -> None:

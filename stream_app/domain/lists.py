@@ -88,9 +88,10 @@ def _model(version: bytes, role: int) -> ModelRef:
 
 def position(record: bytes) -> tuple[int, int]:
     """(epoch, offset) of the newest list's trigger. Raises UnknownFormat."""
-    _check_format(record)
-    epoch, offset = _POSITION.unpack_from(record, 1)
-    return epoch, offset
+    if record[0] != FORMAT:
+        _check_format(record)
+    at: tuple[int, int] = _POSITION.unpack_from(record, 1)
+    return at
 
 
 def judging(lists: tuple[GivenList, ...], epoch: int, offset: int) -> GivenList | None:

@@ -195,11 +195,12 @@ class BatchStore(rocksdb.Store):
                 positions.pop(key, None)
                 left_over.discard(key)
                 continue
-            position = position_of(value)
-            if positions.get(key, position) <= position:
+            position, stored = position_of(value), positions.get(key)
+            if stored is None or stored <= position:
                 batch.put(key, value)
                 positions[key] = position
-                left_over.discard(key)
+                if left_over:
+                    left_over.discard(key)
             else:
                 left_over.add(key)
         if not left_over:
