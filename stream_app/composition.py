@@ -44,7 +44,6 @@ from stream_app.streaming.transactions import ExactlyOnce
 from stream_app.streaming.vital_signs import VitalSigns, end_with
 from stream_app.streaming.watchdog import end_process
 from stream_app.streaming.worker_app import (
-    PRODUCER_TIMEOUT_S,
     WorkerApp,
     add_table,
     create_worker_app,
@@ -200,13 +199,11 @@ class _Worker:
             history=Table(history_store, histories.changelog_topic_name),
             lists=Table(list_store, given.changelog_topic_name),
         )
+        window = Window(limit=settings.history_limit, max_age_ms=_ms(timedelta(days=settings.history_days)))
         pipeline = Pipeline(
             topics=self._names,
             tables=tables,
-            window=Window(
-                limit=settings.history_limit,
-                max_age_ms=_ms(timedelta(days=settings.history_days)),
-            ),
+            window=window,
             emission=settings.emit,
             sources=Sources(
                 kafka=self._kafka,
@@ -219,7 +216,7 @@ class _Worker:
             rewrites=Rewrites(
                 functools.partial(tables.rewrite, sender),
                 fence=app.fence,
-                span_s=settings.kafka_session_timeout_s + PRODUCER_TIMEOUT_S,
+                span_s=rewrite_span_s(settings),
                 on_failure=end_with,
             ),
             commit_soon=app.commit_soon,
@@ -228,7 +225,7 @@ class _Worker:
                 source_topic=self._names.events,
                 lists=list_store,
                 k=settings.k,
-                limit=settings.history_limit,
+                window=window,
                 positive=positive,
                 candidates=functools.partial(trending.candidates, self._following.items.available),
                 committed_offset=app.committed_offset,
@@ -257,6 +254,14 @@ class _Worker:
             fence=app.fence,
             committed=app.note_committed,
         )
+
+
+def rewrite_span_s(settings: Settings) -> float:
+    """How long after a take-over records of the former owner may arrive.
+
+    An idempotent producer never gives a record up: what ends it is the watchdog, by the age of its chunk.
+    """
+    return settings.kafka_session_timeout_s + settings.chunk_age_limit_s
 
 
 def _in_transaction(*about: object) -> None:

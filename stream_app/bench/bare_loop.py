@@ -30,7 +30,7 @@ from stream_app.domain.decoding import Interaction, Rejected, decode
 from stream_app.domain.history import extend, length, position
 from stream_app.domain.lists import GivenList, read, remember, write
 from stream_app.domain.messages import ModelRef, Recommendation, Trigger, encode
-from stream_app.domain.outcomes import SeenItems, judge_together
+from stream_app.domain.outcomes import judge_together
 from stream_app.domain.ranking import rank_trending
 from stream_app.domain.trending import PartitionClock, Trending
 from stream_app.settings import Settings
@@ -52,11 +52,12 @@ class BareLoop:
         self._settings = settings
         self._names = TopicNames(app_id=settings.app_id, prefix=settings.topic_prefix)
         self._positive = frozenset(EVENT_TYPES.index(name) for name in settings.positive_types)
+        self._max_age_ms = timedelta(days=settings.history_days) // timedelta(milliseconds=1)
         self._extend = functools.partial(
             extend,
             epoch=settings.source_epoch,
             limit=settings.history_limit,
-            max_age_ms=timedelta(days=settings.history_days) // timedelta(milliseconds=1),
+            max_age_ms=self._max_age_ms,
         )
         half_life = timedelta(days=settings.trending_half_life_days)
         self._trending = Trending(half_life_ms=half_life // timedelta(milliseconds=1))
@@ -157,7 +158,10 @@ class BareLoop:
             results = judge_together(
                 events,
                 given,
-                SeenItems(old, applied=-1, limit=self._settings.history_limit),
+                before=old,
+                applied=-1,
+                limit=self._settings.history_limit,
+                max_age_ms=self._max_age_ms,
                 topic=topic,
                 partition=partition,
                 epoch=epoch,

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections import defaultdict
+from typing import Any
 
 import msgspec
 import uvloop
@@ -17,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from stream_app.bench.workload import Workload, catalogue
+from stream_app.streaming.lane.producer import BatchSender
 
 ORDERS = "MILLSTREAM_BENCH_ORDERS"
 TICK_S = 0.05
@@ -71,17 +73,16 @@ async def flood(orders: Orders) -> Flooded:
     """Send it all, each tick at its time or as soon as it can be."""
     ticks = ticks_of(orders)
     producer = AIOKafkaProducer(bootstrap_servers=orders.bootstrap_servers, max_batch_size=900_000)
+    sender = BatchSender(lambda: producer)
     async with producer:
         await producer.partitions_for(orders.topic)
-        began, acknowledgements, count = time.monotonic(), [], 0
+        began, count = time.monotonic(), 0
+        acknowledgements: list[asyncio.Future[Any]] = []
         for number, tick in enumerate(ticks):
             await asyncio.sleep(max(began + number * TICK_S - time.monotonic(), 0))
             for partition, records in tick.items():
-                batch = producer.create_batch()
-                for key, value in records:
-                    batch.append(key=key, value=value, timestamp=None)
+                acknowledgements += await sender.send(orders.topic, partition, records)
                 count += len(records)
-                acknowledgements.append(await producer.send_batch(batch, orders.topic, partition=partition))
         await asyncio.gather(*acknowledgements)
         return Flooded(count=count, seconds=time.monotonic() - began)
 

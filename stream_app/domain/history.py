@@ -117,6 +117,18 @@ def find(record: bytes, item_hash: int, *, start: int = 0, end: int | None = Non
     return (at - HEADER_BYTES) // ENTRY_BYTES if at >= 0 else -1
 
 
+def ages(record: bytes, events: Iterable[Interaction], max_age_ms: int) -> bool:
+    """Whether applying the events may drop an entry by its age: conservative, and quick."""
+    _, _, _, newest, oldest = _read_header(record)
+    for event in events:
+        timestamp = event.timestamp_ms
+        if timestamp > newest:
+            newest = timestamp
+        if timestamp < oldest:
+            oldest = timestamp
+    return bool(oldest < newest - max_age_ms)
+
+
 def extend(
     record: bytes | None, events: Iterable[Interaction], *, epoch: int, limit: int, max_age_ms: int
 ) -> bytes | None:

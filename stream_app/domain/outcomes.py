@@ -7,11 +7,12 @@ is new to the user; the rest is counted by reason.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Literal
 
 from models.bundle.signature import EVENT_TYPES
 from stream_app.domain.decoding import Interaction
-from stream_app.domain.history import columns, contains, length
+from stream_app.domain.history import ages, columns, contains, extend, length
 from stream_app.domain.lists import GivenList, judging
 from stream_app.domain.messages import EventPosition, Outcome
 
@@ -41,8 +42,11 @@ def judge(
 def judge_together(
     events: Sequence[Interaction],
     lists: tuple[GivenList, ...],
-    seen: SeenItems,
     *,
+    before: bytes | None,
+    applied: int,
+    limit: int,
+    max_age_ms: int,
     topic: str,
     partition: int,
     epoch: int,
@@ -51,29 +55,36 @@ def judge_together(
 ) -> list[Outcome | Skipped]:
     """Judge a user's events that share their next list, in order; `lists` are those before, newest first.
 
-    `seen` is the user's window before the first of them, and slides on. This is what a worker spends most of
-    its time on, so that nothing is looked at twice.
+    `before` is the window before the first of them, up to the offset `applied`; it slides on with each event
+    by `limit` and `max_age_ms`, as `history.extend` lets it. This is what a worker spends most of its time
+    on, so that nothing is looked at twice.
     """
     results: list[Outcome | Skipped] = []
     given = lists[0] if lists else None
     by_one = given is None or given.position < (epoch, events[0].offset)
+    seen: SeenItems | AgingItems | None = None
+    if given is not None:
+        if before is None or ages(before, events, max_age_ms):
+            seen = AgingItems(before, applied=applied, epoch=epoch, limit=limit, max_age_ms=max_age_ms)
+        else:
+            seen = SeenItems(before, applied=applied, limit=limit)
     user = events[0].user.decode()
     for event in events:
         if not by_one:
             given = judging(lists, epoch, event.offset)
         if event.type_code not in positive:
             results.append("not positive")
-        elif given is None:
+        elif given is None or seen is None:
             results.append("no list yet")
         elif held := seen.holds(event):
             results.append("seen before")
         elif held is None:
             results.append("out of the window")
         else:
-            results.append(
-                _outcome(user, event, given, EventPosition(topic, partition, event.offset, epoch), now_ms)
-            )
-        seen.add(event)
+            source = EventPosition(topic, partition, event.offset, epoch)
+            results.append(_outcome(user, event, given, source, now_ms))
+        if seen is not None:
+            seen.add(event)
     return results
 
 
@@ -96,6 +107,8 @@ class SeenItems:
 
     `before` is the history as stored, `applied` the last offset in it: events up to there are replayed,
     and told from the window itself. `limit` is the window's length.
+
+    Entries do not grow old here: `AgingItems` is for events that do.
     """
 
     def __init__(self, before: bytes | None, *, applied: int, limit: int) -> None:
@@ -105,12 +118,16 @@ class SeenItems:
         self._room = limit - (length(before) if before is not None else 0)
         self._fresh: dict[int, int] = {}  # item hash → which fresh event had it last
         self._count = 0
+        self._again: set[tuple[int, int, int]] = set()
 
     def holds(self, event: Interaction) -> bool | None:
         """Whether the item was there before the event; None where a replay can no longer tell."""
         before = self._before
         if event.offset <= self._applied:
-            return seen_before_replayed(event, before) if before is not None else None
+            if before is None:
+                return None
+            # One that was produced twice: the window has two, of which the first is found.
+            return _facts(event) in self._again or seen_before_replayed(event, before)
         last = self._fresh.get(event.item_hash)
         if last is not None and self._count - last <= self._limit:
             return True
@@ -123,6 +140,37 @@ class SeenItems:
         if event.offset > self._applied:
             self._fresh[event.item_hash] = self._count
             self._count += 1
+        else:
+            self._again.add(_facts(event))
+
+
+class AgingItems:
+    """As `SeenItems`, where an entry may leave the window by its age: it is extended event by event."""
+
+    def __init__(
+        self, before: bytes | None, *, applied: int, epoch: int, limit: int, max_age_ms: int
+    ) -> None:
+        self._counted = SeenItems(before, applied=applied, limit=limit)
+        self._applied = applied
+        self._window = before
+        self._extend = partial(extend, epoch=epoch, limit=limit, max_age_ms=max_age_ms)
+
+    def holds(self, event: Interaction) -> bool | None:
+        """As there."""
+        if event.offset <= self._applied:
+            return self._counted.holds(event)
+        return self._window is not None and contains(self._window, event.item_hash)
+
+    def add(self, event: Interaction) -> None:
+        """As there."""
+        if event.offset <= self._applied:
+            self._counted.add(event)
+        else:
+            self._window = self._extend(self._window, [event])
+
+
+def _facts(event: Interaction) -> tuple[int, int, int]:
+    return event.item_hash, event.timestamp_ms, event.type_code
 
 
 def seen_before_replayed(event: Interaction, record: bytes) -> bool | None:

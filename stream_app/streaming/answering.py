@@ -20,11 +20,11 @@ from stream_app.domain.messages import (
     encode,
     encode_within,
 )
-from stream_app.domain.outcomes import SeenItems, judge_together
+from stream_app.domain.outcomes import judge_together
 from stream_app.domain.ranking import Candidate, RankedList, knows, rank, rank_trending
 from stream_app.scoring.requests import Scored
 from stream_app.streaming.lane.store import ChunkStore
-from stream_app.streaming.touches import Touch
+from stream_app.streaming.touches import Touch, Window
 
 TRENDING = ModelRef("trending", "fallback")
 
@@ -61,7 +61,7 @@ class Answering:
         source_topic: str,
         lists: ChunkStore,
         k: int,
-        limit: int,
+        window: Window,
         positive: Collection[int],
         candidates: Callable[[], Sequence[Candidate]],
         committed_offset: Callable[[TP], int],
@@ -70,7 +70,7 @@ class Answering:
         self._topic = source_topic
         self._lists = lists
         self._k = k
-        self._limit = limit
+        self._window = window
         self._positive = frozenset(positive)
         self._candidates = candidates
         self._committed_offset = committed_offset
@@ -174,7 +174,10 @@ class Answering:
         results = judge_together(
             touch.events,
             lists,
-            SeenItems(touch.before, applied=touch.applied, limit=self._limit),
+            before=touch.before,
+            applied=touch.applied,
+            limit=self._window.limit,
+            max_age_ms=self._window.max_age_ms,
             topic=self._topic,
             partition=tp.partition,
             epoch=epoch,

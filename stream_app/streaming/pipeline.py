@@ -188,6 +188,8 @@ class Pipeline:
         accepted = await self._sources.check(
             {tp.partition: history.store.get_many(tp.partition, [SOURCE_KEY])[0] for tp in partitions}
         )
+        for tp in partitions:
+            await self._rewrites.mend(tp.partition, self._tables, generation=generation)
         anew = {tp for tp in partitions if tp.partition in accepted}
         for tp in anew:
             # Stored before its first event, lest a start without one ask again.
@@ -196,10 +198,8 @@ class Pipeline:
             async with self._delivery.chunk(tp, generation=generation) as outbox:
                 logged = await outbox.send(history.changelog, tp.partition, values.items())
                 await outbox.settle(0)
-            history.settle(tp.partition, values, logged)
-        if not self._delivery.atomic:
-            for tp in partitions:
-                await self._rewrites.mend(tp.partition, self._tables, generation=generation)
+            if self._delivery.atomic:
+                history.settle(tp.partition, values, logged)
         return anew
 
     def forget_ownership(self) -> None:

@@ -18,7 +18,8 @@ class Rewrites:
     """Writes the records of users touched in the first `span_s` of an ownership once more, at its end.
 
     And at its beginning those that a recovery found to be followed by lower ones. `rewrite` writes what is
-    stored of users of a partition to the changelogs.
+    stored of users of a partition to the changelogs. `span_s` must be longer than a former owner may go on
+    trying to send.
     """
 
     def __init__(
@@ -34,18 +35,22 @@ class Rewrites:
         self._span_s = span_s
         self._on_failure = on_failure
         self._touched: dict[int, set[bytes]] = {}
+        self._generations: dict[int, int] = {}
         self._settled: set[int] = set()
         self._timers: dict[int, asyncio.Task[None]] = {}
 
     def note(self, partition: int, users: Sequence[bytes], *, generation: int) -> None:
         """Remember whom a chunk touched; the first chunk of an ownership starts its while."""
-        if partition in self._settled:
-            return
-        touched = self._touched.get(partition)
-        if touched is None:
-            touched = self._touched[partition] = set()
+        begun = self._generations.get(partition, -1)
+        if generation < begun or (generation == begun and partition in self._settled):
+            return  # of a chunk that was late, or of one that needs it no more
+        if generation > begun:
+            # Begun anew also where a late chunk of an earlier ownership has begun it.
+            self._end(partition)
+            self._generations[partition] = generation
+            self._touched[partition] = set()
             self._timers[partition] = asyncio.create_task(self._settle(partition, generation))
-        touched.update(users)
+        self._touched[partition].update(users)
 
     def is_over(self, partition: int) -> bool:
         """Whether the while of an ownership has passed, and all was written once more."""
@@ -53,11 +58,15 @@ class Rewrites:
 
     def forget(self) -> None:
         """All partitions were revoked; what comes next is a new ownership."""
-        for timer in self._timers.values():
+        for partition in tuple(self._generations):
+            self._end(partition)
+
+    def _end(self, partition: int) -> None:
+        if timer := self._timers.pop(partition, None):
             timer.cancel()
-        self._timers.clear()
-        self._touched.clear()
-        self._settled.clear()
+        self._generations.pop(partition, None)
+        self._touched.pop(partition, None)
+        self._settled.discard(partition)
 
     async def _settle(self, partition: int, generation: int) -> None:
         await asyncio.sleep(self._span_s)
@@ -70,7 +79,7 @@ class Rewrites:
         except Exception as error:
             self._on_failure(error)
         self._settled.add(partition)
-        self._touched.pop(partition, None)
+        self._touched[partition] = set()
 
     async def mend(self, partition: int, tables: Tables, *, generation: int) -> None:
         """Write again what a recovery found to be followed by a former owner's records."""

@@ -75,6 +75,10 @@ class Sources:
                 log.warning(
                     "%s[%d] is a new source, of epoch %d: %s", self._topic, partition, new.epoch, reason
                 )
+            elif known.offset < 0:
+                accepted[partition] = write(
+                    known
+                )  # accepted before, and ended before anything of it was read
             elif count := lost(known, found):
                 log.warning(
                     "%s[%d]: %d records were deleted before they were read, by retention or by hand; "
@@ -97,9 +101,9 @@ class Sources:
         await consumer.start()
         try:
             places = {partition: TopicPartition(self._topic, partition) for partition in applied}
-            consumer.assign(list(places.values()))
             begins = await consumer.beginning_offsets(list(places.values()))
             ends = await end_offsets(consumer, list(places.values()), kafka=self._kafka)
+            consumer.assign(list(places.values()))  # and not before: what is asked would wait for a fetch
             logs = {partition: Log(begins[place], ends[place]) for partition, place in places.items()}
             held = [p for p, found in logs.items() if found.begin <= applied[p].offset < found.end]
             there = await self._read_at(consumer, {places[p]: applied[p] for p in held})

@@ -146,8 +146,8 @@ def create_worker_app(
         broker_request_timeout=2 * rebalance_timeout_s,
         consumer_auto_offset_reset="earliest",
         producer_linger=0.0,
-        # How long what was sent may wait for a broker. Faust's 20 minutes would let left-over records of a
-        # frozen worker arrive that late.
+        # Of one attempt. An idempotent producer tries again for ever: the watchdog ends a worker whose chunk
+        # is too old, and `rewrites` counts on that.
         producer_request_timeout=PRODUCER_TIMEOUT_S,
         producer_max_batch_size=900_000,  # Kafka's default limit is 1,048,588
         producer_max_request_size=17 << 20,  # a dead letter may have 16 MiB

@@ -13,10 +13,10 @@ from typing import Any
 from stream_app import composition
 from stream_app.cli import main
 from stream_app.scoring import microbatch
-from stream_app.streaming import fencing, rewrites, worker_app
+from stream_app.streaming import fencing, rewrites
 from stream_app.streaming.lane import store
 
-SHORT_TIMEOUT_S = 10.0
+SHORT_SPAN_S = 16.0
 
 
 def scoring_dies() -> None:
@@ -32,8 +32,8 @@ def scoring_dies() -> None:
 
 
 def hasty() -> None:
-    """What was sent may wait for a broker for 10 s and not 90, so that a test need not wait for so long."""
-    worker_app.PRODUCER_TIMEOUT_S = composition.PRODUCER_TIMEOUT_S = SHORT_TIMEOUT_S
+    """A new owner writes once more after 16 s and not after two minutes: a test need not wait for so long."""
+    composition.rewrite_span_s = lambda settings: SHORT_SPAN_S
 
 
 def unfenced() -> None:

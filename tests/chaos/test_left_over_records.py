@@ -86,7 +86,7 @@ async def test_left_over_records_are_written_over_and_were_not_before_there_was_
                 await pair.check()
         fenced.first.thaw()
         unfenced.first.kill()  # it would go on where it was, and mend what it does not know to be broken
-        await asyncio.sleep(SESSION_S + altered_worker.SHORT_TIMEOUT_S + 2)
+        await asyncio.sleep(altered_worker.SHORT_SPAN_S + 2)
         await fenced.check()  # … and undone
         with pytest.raises(AssertionError, match=f"{USERS} of {USERS} histories differ"):
             await unfenced.check()

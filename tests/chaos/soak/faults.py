@@ -107,7 +107,7 @@ class Faults:
         if worker.is_running:
             worker.send(signal.SIGTERM)
         await asyncio.sleep(self._chance.uniform(0, 1))
-        if self._chance.random() < 0.5:
+        if guest.is_running and self._chance.random() < 0.5:
             guest.kill()
             self.kills += 1
         elif guest.is_running:

@@ -12,7 +12,6 @@ from typing import Any
 
 from stream_app.streaming.topic_admin import create_topics
 from stream_app.streaming.topics import DAY_MS, plan
-from stream_app.streaming.worker_app import PRODUCER_TIMEOUT_S
 from tests.black_box import check_told_histories
 from tests.chaos.soak.faults import SESSION_S, Faults
 from tests.chaos.soak.fleet import Fleet, SmallDisk
@@ -24,6 +23,7 @@ from tests.worker_process import WorkerProcess
 
 WORKERS = 2
 BRIEF_MINUTES = 5
+CHUNK_AGE_LIMIT_S = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ async def soak(what: Soak, *, folder: Path, say: Callable[[str], None]) -> tuple
             "emit": what.emit,
             "delivery": what.delivery,
             "kafka_session_timeout_s": SESSION_S,
+            "chunk_age_limit_s": CHUNK_AGE_LIMIT_S,
             "kafka_wait_s": 60,
         },
         say=say,
@@ -84,7 +85,7 @@ async def soak(what: Soak, *, folder: Path, say: Callable[[str], None]) -> tuple
         # touched. A brief soak does not wait for that, and reads the changelog as a recovery does.
         brief = what.minutes < BRIEF_MINUTES
         if not brief:
-            await asyncio.sleep(SESSION_S + PRODUCER_TIMEOUT_S + 5)
+            await asyncio.sleep(SESSION_S + CHUNK_AGE_LIMIT_S + 5)
         found = await find_everything(fleet.workers[0], by_position=brief)
         figures, problems = verdict(
             found,

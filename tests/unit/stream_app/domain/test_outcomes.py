@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.bundle.hashing import item_hash
 from stream_app.domain.decoding import TYPE_CODES, Interaction
-from stream_app.domain.history import extend
+from stream_app.domain.history import contains, extend
 from stream_app.domain.lists import GivenList, judging
 from stream_app.domain.messages import EventPosition, ModelRef, Outcome
 from stream_app.domain.outcomes import SeenItems, Skipped, judge, judge_together, seen_before_replayed
@@ -165,35 +165,61 @@ KINDS = st.sampled_from([TYPE_CODES[name] for name in ("view", "like", "purchase
 
 
 @given(
-    kinds=st.lists(st.tuples(st.integers(1, 6), KINDS), min_size=1, max_size=20),
+    kinds=st.lists(st.tuples(st.integers(1, 6), KINDS, st.integers(0, 60)), min_size=1, max_size=20),
     stored=st.integers(0, 10),
     replayed=st.integers(0, 5),
     triggers=st.sets(st.tuples(st.integers(0, 1), st.integers(0, 20)), max_size=6),
+    max_age=st.sampled_from([20, 1 << 40]),
 )
 def test_events_judged_together_fare_as_each_would_alone(
-    kinds: list[tuple[int, int]], stored: int, replayed: int, triggers: set[tuple[int, int]]
+    kinds: list[tuple[int, int, int]],
+    stored: int,
+    replayed: int,
+    triggers: set[tuple[int, int]],
+    max_age: int,
 ) -> None:
+    """Whatever grows old meanwhile: the window before each is what all events before it make."""
     events = [
-        LIKED._replace(offset=offset, item_hash=item, type_code=code, timestamp_ms=NOW_MS + offset)
-        for offset, (item, code) in enumerate(kinds)
+        LIKED._replace(
+            offset=offset, item_hash=item, type_code=code, timestamp_ms=NOW_MS + late * 100 + offset
+        )
+        for offset, (item, code, late) in enumerate(kinds)
     ]
+    rules = {"epoch": 1, "limit": 5, "max_age_ms": max_age * 100}
     stored = min(stored, len(events) - 1)
-    before = extend(None, events[:stored], epoch=1, limit=5, max_age_ms=1 << 40)
+    before = extend(None, events[:stored], **rules)
     lists = tuple(
         given_list(1, 2, epoch=epoch, offset=offset, k=3) for epoch, offset in sorted(triggers, reverse=True)
     )
     chunk = events[max(stored - replayed, 0) :]
 
     together = judge_together(
-        chunk, lists, SeenItems(before, applied=stored - 1, limit=5), topic="events", partition=3, epoch=1,
-        positive=POSITIVE, now_ms=NOW_MS,
+        chunk, lists, before=before, applied=stored - 1, topic="events", partition=3, positive=POSITIVE,
+        now_ms=NOW_MS, **rules,
     )  # fmt: skip
 
-    alone, items = [], SeenItems(before, applied=stored - 1, limit=5)
-    for event in chunk:
-        given, seen = judging(lists, 1, event.offset), items.holds(event)
+    for event, result in zip(chunk, together, strict=True):
+        given = judging(lists, 1, event.offset)
+        if event.offset < stored:  # a replay
+            known = before is not None
+            seen = seen_before_replayed(event, before) if known and before is not None else None
+        else:
+            window = extend(None, events[: event.offset], **rules)
+            seen = window is not None and contains(window, event.item_hash)
         source = EventPosition("events", 3, event.offset, 1)
-        found = judge(event, given, seen=seen is True, positive=POSITIVE, source=source, now_ms=NOW_MS)
-        alone.append("out of the window" if isinstance(found, Outcome) and seen is None else found)
-        items.add(event)
-    assert together == alone
+        alone = judge(event, given, seen=seen is True, positive=POSITIVE, source=source, now_ms=NOW_MS)
+        if isinstance(alone, Outcome) and seen is None:
+            assert result == "out of the window"
+        else:
+            assert result == alone
+
+
+def test_an_event_that_was_produced_twice_is_seen_the_second_time_on_a_replay_too() -> None:
+    twice = [LIKED, LIKED._replace(offset=18)]
+    before = extend(None, twice, epoch=0, limit=5, max_age_ms=1 << 40)
+    seen = SeenItems(before, applied=18, limit=5)
+    found = []
+    for event in twice:
+        found.append(seen.holds(event))
+        seen.add(event)
+    assert found == [False, True]

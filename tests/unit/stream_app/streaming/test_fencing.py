@@ -144,3 +144,22 @@ async def test_a_rewrite_that_fails_is_told() -> None:
     rewrites.note(0, (b"a",), generation=1)
     await asyncio.sleep(0.1)
     assert [str(error) for error in told] == ["the broker refused a record"]
+
+
+async def test_a_late_chunk_of_an_earlier_ownership_does_not_take_the_place_of_the_next() -> None:
+    written: list[Sequence[bytes]] = []
+
+    async def rewrite(partition: int, users: Sequence[bytes]) -> None:
+        written.append(users)
+
+    group = Group()
+    rewrites = Rewrites(rewrite, fence=group.fence(), span_s=0.05, on_failure=failed)
+    rewrites.note(0, (b"a",), generation=1)
+    rewrites.forget()
+    rewrites.note(0, (b"late",), generation=1)
+    group.generation = 2
+    rewrites.note(0, (b"b",), generation=2)
+    rewrites.note(0, (b"later still",), generation=1)
+    await asyncio.sleep(0.2)
+    assert written == [[b"b"]]
+    assert rewrites.is_over(0)
