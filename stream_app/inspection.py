@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from models.bundle.errors import BundleError
 from models.bundle.items import read_items
 from models.bundle.signature import EVENT_TYPES
 from stream_app.domain import history
@@ -21,6 +23,8 @@ from stream_app.streaming.item_catalogue import ItemCatalogue
 from stream_app.streaming.known_models import announced_champion, fetch
 from stream_app.streaming.stored_histories import PartitionAndUser, read_histories
 from stream_app.streaming.topics import TopicNames
+
+log = logging.getLogger(__name__)
 
 _DAY_MS = 86_400_000
 
@@ -43,7 +47,10 @@ class ItemNames:
 
 
 async def read_names(settings: Settings, names: TopicNames) -> ItemNames:
-    """Read the catalogue and the model's vocabulary. Raises TopicProblem, BundleError."""
+    """Read the catalogue and the model's vocabulary; a model that cannot be read names nothing.
+
+    Raises TopicProblem.
+    """
     kafka = settings.kafka_kwargs()
     catalogue = ItemCatalogue()
     feed = TopicFeed(kafka=kafka, topic=names.items)
@@ -55,7 +62,11 @@ async def read_names(settings: Settings, names: TopicNames) -> ItemNames:
     champion = await announced_champion(kafka, names.models, channel=settings.channel)
     ids: dict[int, str] = {}
     if champion is not None:
-        vocabulary = read_items(await asyncio.to_thread(fetch, champion)).vocabulary
+        try:
+            vocabulary = read_items(await asyncio.to_thread(fetch, champion)).vocabulary
+        except BundleError as error:
+            log.warning("items that only model %s knows have no names here: %s", champion.version, error)
+            return ItemNames(catalogue, ids)
         ids = {int(vocabulary.hashes[row]): vocabulary.item_id(row) for row in range(1, len(vocabulary) + 1)}
     return ItemNames(catalogue, ids)
 

@@ -99,3 +99,16 @@ async def test_a_user_without_a_history_is_one_line(run: Run) -> None:
     done = await run("history", "nobody")
     assert done.returncode == 1
     assert "nothing is stored of user nobody" in done.stderr and done.stderr.count("\n") == 1
+
+
+async def test_a_model_that_cannot_be_read_hides_no_history(
+    run: Run, stopped: WorkerProcess, tmp_path: Path
+) -> None:
+    def lose_items(folder: Path) -> None:
+        (folder / "items.parquet").unlink()
+
+    bundle = make_tiny_bundle(tmp_path / "made-badly", ITEMS, version="broken")
+    await announce(stopped, bundle, registry=tmp_path / "registry", damage=lose_items)
+    done = await run("history", "user-1", "--json")
+    assert answer_of(done)["user_id"] == "user-1"
+    assert "items that only model broken knows have no names here" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import Counter
 from typing import Any
 
@@ -36,7 +37,7 @@ def verdict(
     ):
         _note(problems, check, found, about)
     _note(problems, check_outcomes, found)
-    if unjudged := unjudged_events(found):
+    if unjudged := unjudged_events(found, max_age_ms=max_age_ms):
         problems.append(f"{len(unjudged)} events without an outcome: {sorted(unjudged)[:5]}")
     triggers = Counter((r["trigger"]["partition"], r["trigger"]["offset"]) for r in found.recommendations)
     outcomes = Counter((o["event"]["partition"], o["event"]["offset"]) for o in found.outcomes)
@@ -63,31 +64,43 @@ def verdict(
     return figures, problems
 
 
-def unjudged_events(found: Found) -> set[tuple[int, int]]:
+def unjudged_events(found: Found, *, max_age_ms: int) -> set[tuple[int, int]]:
     """Events that must have been judged for certain, and were not.
 
     Of a positive type, on an item that the user never had before, after a list that the user was given. Not
-    of the hot user: what has left the window before a replay judges it cannot be judged any more.
+    what has left the window before a replay judges it, which cannot be judged any more (`out of the window`):
+    events of the hot user, those that were too old for the window when they came, and those of a user who was
+    forgotten since.
     """
     judged = {(o["event"]["partition"], o["event"]["offset"]) for o in found.outcomes}
-    first_lists: dict[tuple[int, str], list[int]] = {}
-    for sent in found.recommendations:
+    lists: dict[tuple[int, str], list[int]] = {}
+    for sent in sorted(found.recommendations, key=lambda sent: sent["trigger"]["offset"]):
         place = sent["trigger"]["partition"], sent["user_id"]
-        first_lists.setdefault(place, []).append(sent["trigger"]["offset"])
+        lists.setdefault(place, []).append(sent["trigger"]["offset"])
     had: dict[tuple[int, str], set[str]] = {}
     forgotten: dict[tuple[int, str], int] = {}
-    unjudged = set()
+    newest_ms: dict[tuple[int, str], int] = {}
+    waiting: dict[tuple[int, str], set[tuple[int, int]]] = {}  # the unjudged ones of each user
+    unjudged: set[tuple[int, int]] = set()
     for record in sorted(judgeable(found), key=lambda record: (record.partition, record.offset)):
         event = json.loads(record.value)
         place = record.partition, event["user_id"]
         if event["type"] == "forget":
             forgotten[place] = record.offset
+            newest_ms.pop(place, None)
+            unjudged -= waiting.pop(place, set())
             continue
-        given = [at for at in first_lists.get(place, ()) if forgotten.get(place, -1) < at < record.offset]
+        sent_ms = event.get("timestamp", record.timestamp)
+        newest_ms[place] = max(newest_ms.get(place, 0), sent_ms)
+        lasts = sent_ms >= newest_ms[place] - max_age_ms and event["user_id"] != HOT
+        triggers = lists.get(place, [])
+        newest = bisect_left(triggers, record.offset) - 1  # of those before the event
+        given = newest >= 0 and triggers[newest] > forgotten.get(place, -1)
         items = had.setdefault(place, set())
         is_new, at = event["item_id"] not in items, (record.partition, record.offset)
-        if is_new and given and event["type"] != "dislike" and event["user_id"] != HOT and at not in judged:
+        if is_new and given and lasts and event["type"] != "dislike" and at not in judged:
             unjudged.add(at)
+            waiting.setdefault(place, set()).add(at)
         items.add(event["item_id"])
     return unjudged
 
