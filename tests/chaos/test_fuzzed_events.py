@@ -24,7 +24,8 @@ def large_events() -> dict[int, bytes]:
 async def test_bad_events_are_dead_letters_with_a_reason_and_good_ones_are_answered(
     apache_kafka: ApacheKafka, make_worker: MakeWorker
 ) -> None:
-    worker = make_worker(apache_kafka, settings={"history_days": ANY_AGE_DAYS})
+    settings = {"history_days": ANY_AGE_DAYS, "history_limit": 200}
+    worker = make_worker(apache_kafka, settings=settings)
     worker.start()
     await worker.ready()
     good = some_events(3000) + strange_but_good_events()
