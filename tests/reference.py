@@ -191,10 +191,15 @@ def found_outcomes(found: Found) -> dict[tuple[int, int], tuple[int | None, int]
     }
 
 
-def judgeable(found: Found) -> list[Any]:
-    """The source's records that are valid JSON objects."""
-    bad = {
+def rejected_places(found: Found) -> frozenset[tuple[int, int]]:
+    """The (partition, offset) of every event that became a dead letter."""
+    return frozenset(
         (int(headers["source-partition"]), int(headers["source-offset"]))
         for headers in (dict(record.headers) for record in found.dead_letters)
-    }
+    )
+
+
+def judgeable(found: Found) -> list[Any]:
+    """The source's records that are valid JSON objects."""
+    bad = rejected_places(found)
     return [record for record in found.source if (record.partition, record.offset) not in bad]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
 
 from stream_app.cli.bench_options import (
-    NONE,
     RANDOM,
-    RANDOM_ITEMS,
     Deliver,
     Emit,
     Model,
     Rounds,
     bundle_of,
     rates_of,
+    served_by,
 )
 from stream_app.cli.session import AsJson, answer, say
 
@@ -121,14 +119,12 @@ def latency(
     """
     from stream_app.bench.latency import bench_latency
 
-    if model not in (RANDOM, NONE):
-        raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
     wanted = rates_of(rates)
     _quiet()
-    with bundle_of(RANDOM) if model == RANDOM else nullcontext() as folder:
+    with served_by(model) as (folder, items):
         results, ratios = bench_latency(
             folder,
-            items=RANDOM_ITEMS if folder else None,
+            items=items,
             rates=wanted,
             seconds=seconds,
             warm_up_s=warm_up,
@@ -153,13 +149,9 @@ def overload(
     """
     from stream_app.bench.overload import bench_overload
 
-    if model not in (RANDOM, NONE):
-        raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
     _quiet()
-    with bundle_of(RANDOM) if model == RANDOM else nullcontext() as folder:
-        results, ratios = bench_overload(
-            folder, items=RANDOM_ITEMS if folder else None, factor=factor, seconds=seconds, say=say
-        )
+    with served_by(model) as (folder, items):
+        results, ratios = bench_overload(folder, items=items, factor=factor, seconds=seconds, say=say)
     _answer(results, ratios, as_json=as_json)
 
 

@@ -67,3 +67,15 @@ def rates_of(text: str) -> list[float | str]:
     if not rates or any(isinstance(rate, float) and not 0 < rate < 1e6 for rate in rates):
         raise typer.BadParameter(f"--rates {text}: like 100,half")
     return rates
+
+
+@contextmanager
+def served_by(model: str) -> Iterator[tuple[Path | None, int | None]]:
+    """What a worker is to serve: a bundle of random weights and its items, or for `none` neither."""
+    if model not in (RANDOM, NONE):
+        raise typer.BadParameter(f"--model {model}: it is {RANDOM} or {NONE}")
+    if model == NONE:
+        yield None, None
+        return
+    with bundle_of(RANDOM) as folder:
+        yield folder, RANDOM_ITEMS

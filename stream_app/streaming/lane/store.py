@@ -155,9 +155,7 @@ class BatchStore(rocksdb.Store):
     def settle(self, tp: TP, values: Mapping[bytes, bytes | None], offset: int) -> None:
         """The changelog `tp` has the values, which are stored already, up to `offset`."""
         # Written after the state that it covers; a later recovery reads the changelog from there.
-        batch = WriteBatch(raw_mode=True)
-        batch.put(self.offset_key, str(offset).encode())
-        self._write(tp.partition, self._db_for_partition(tp.partition), batch)
+        self.put_many(tp.partition, {}, changelog_offset=offset)
 
     def left_over(self, partition: int) -> frozenset[bytes]:
         """Keys whose newest record in the changelog, as far as it was read, is not the one that counts."""

@@ -18,7 +18,7 @@ from tests.chaos.soak.fleet import Fleet, SmallDisk
 from tests.chaos.soak.load import HISTORY_DAYS, HISTORY_LIMIT, Load
 from tests.chaos.soak.verdict import verdict
 from tests.event_stream import until_settled
-from tests.reference import Found, expected_histories, find_everything
+from tests.reference import Found, expected_histories, find_everything, rejected_places
 from tests.worker_process import WorkerProcess
 
 WORKERS = 2
@@ -110,12 +110,11 @@ async def soak(what: Soak, *, folder: Path, say: Callable[[str], None]) -> tuple
 
 async def _told_otherwise(worker: WorkerProcess, found: Found) -> list[str]:
     """What is wrong with the histories as the command tells them."""
-    bad = {
-        (int(headers["source-partition"]), int(headers["source-offset"]))
-        for headers in (dict(letter.headers) for letter in found.dead_letters)
-    }
     expected = expected_histories(
-        found.source, limit=HISTORY_LIMIT, max_age_ms=HISTORY_DAYS * DAY_MS, bad=frozenset(bad)
+        found.source,
+        limit=HISTORY_LIMIT,
+        max_age_ms=HISTORY_DAYS * DAY_MS,
+        bad=rejected_places(found),
     )
     try:
         await check_told_histories(worker, expected)
