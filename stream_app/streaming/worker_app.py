@@ -16,7 +16,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
-from stream_app.streaming import lane
+from stream_app.streaming import closed_connections, lane
 from stream_app.streaming.fencing import Fence
 from stream_app.streaming.lane.consumer import LaneConsumer
 from stream_app.streaming.lane.producer import LaneProducer
@@ -203,6 +203,7 @@ def use_fast_loop() -> None:
     """Run on uvloop where it exists; to be called before there is a loop."""
     if sys.platform != "win32":
         mode.loop.use("uvloop")
+        closed_connections.take_for_lost()
 
 
 def run(app: WorkerApp, *, log_level: str = "info") -> None:

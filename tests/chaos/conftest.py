@@ -26,10 +26,17 @@ def make_worker(make_worker: MakeWorker) -> MakeWorker:
 
 
 @pytest.fixture(scope="module")
-def frail_kafka() -> Iterator[ApacheKafka]:
-    """An Apache Kafka for one module: it may be killed and frozen, if it is up again afterwards."""
+def kafka_of_the_module() -> Iterator[ApacheKafka]:
     require_apache_kafka()
     broker = ApacheKafka()
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def frail_kafka(kafka_of_the_module: ApacheKafka) -> ApacheKafka:
+    """An Apache Kafka for one module, up when a test begins: it may be killed and frozen."""
+    if kafka_of_the_module.wait(0):  # the test before failed, and left it dead
+        kafka_of_the_module.start()
+    return kafka_of_the_module

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import time
 
 from stream_app.brokers import ApacheKafka
@@ -13,7 +12,7 @@ from tests.conftest import MakeWorker
 from tests.event_stream import read_topic, send, send_events, until_settled
 from tests.reference import check_answers, expected_histories, find_everything
 
-HOT_EVENTS = 150_000
+HOT_EVENTS = 300_000
 
 
 async def test_a_backlog_of_one_user_holds_nobody_else_up(
@@ -38,11 +37,13 @@ async def test_a_backlog_of_one_user_holds_nobody_else_up(
     sent_at = {record.key: (record.partition, record.timestamp) for record in found.source}
     answers = await read_topic(worker.bootstrap_servers, worker.names.recommendations)
     hot_partition = sent_at[b"hot"][0]
-    done_ms = max(record.timestamp for record in answers if record.key == b"hot") - began_ms
-    waits_ms = [
-        record.timestamp - sent_at[record.key][1]
+    done_ms = max(record.timestamp for record in answers if record.key == b"hot")
+    halfway_ms = (began_ms + done_ms) / 2
+    answered_ms = [
+        record.timestamp
         for record in answers
-        if record.key != b"hot" and record.partition != hot_partition
+        if record.partition != hot_partition and sent_at[record.key][1] < halfway_ms
     ]
-    assert len(waits_ms) > 50
-    assert statistics.median(waits_ms) < done_ms / 5, (sorted(waits_ms), done_ms)
+    assert len(answered_ms) > 10, f"the backlog was gone in {done_ms - began_ms} ms"
+    early = sum(moment < done_ms for moment in answered_ms)
+    assert early > len(answered_ms) * 0.9, f"{early} of {len(answered_ms)} before the backlog's end"
