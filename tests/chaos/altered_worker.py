@@ -13,7 +13,7 @@ from typing import Any
 from stream_app import composition
 from stream_app.cli import main
 from stream_app.scoring import microbatch
-from stream_app.streaming import fencing, rewrites
+from stream_app.streaming import answering, fencing, rewrites
 from stream_app.streaming.lane import store
 
 SHORT_SPAN_S = 16.0
@@ -52,10 +52,16 @@ async def _enter_at_once(fence: fencing.Fence, generation: int) -> None:
     return None
 
 
+def commits_by_the_clock() -> None:
+    """A user with many uncommitted lists is no reason to commit."""
+    answering.LISTS_BEFORE_COMMIT = sys.maxsize  # type: ignore[misc]
+
+
 ALTERATIONS: dict[str, Callable[[], None]] = {
     "scoring-dies": scoring_dies,
     "hasty": hasty,
     "unfenced": unfenced,
+    "commits-by-the-clock": commits_by_the_clock,
 }
 
 

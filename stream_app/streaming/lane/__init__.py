@@ -5,7 +5,8 @@ command line. Through its plug-in registries the lane replaces what happens per 
 record lists of one partition to a `Lane`, recovery writes record lists, and the store reads and writes
 batches.
 
-The internals of Faust and aiokafka that this leans on are pinned by tests/contract/test_faust_internals.py.
+The internals that this leans on are pinned by test_faust_internals.py and test_aiokafka_internals.py in
+tests/contract.
 """
 
 from __future__ import annotations
