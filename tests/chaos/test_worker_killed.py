@@ -62,12 +62,16 @@ async def test_a_worker_killed_again_and_again_while_it_recovers_loses_and_doubl
     async with events_flowing(worker):
         await asyncio.sleep(1.5)
         killed()
-        for _ in range(2):
+        amid_recovery = 0
+        for _ in range(10):  # a kill may come when the recovery is just over
             await until_it_recovers(worker)
             killed()
-            assert not has_recovered(worker), "it had recovered before it was killed; fill in more"
+            amid_recovery += not has_recovered(worker)
+            if amid_recovery == 2:
+                break
             # And once more before the group knows of it: a recovery waits for the session of the one before.
             await asyncio.sleep(3)
             killed()
         await worker.ready()
+    assert amid_recovery == 2, "it had nearly always recovered before it was killed; fill in more"
     await settle_and_check(worker)

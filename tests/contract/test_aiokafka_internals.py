@@ -63,6 +63,19 @@ class TestFetcher:
         fetcher._records = {paused: fetched(["record"])}
         assert await fetcher.fetched_records(frozenset()) == {paused: ["record"]}
 
+    async def test_what_came_first_is_emptied_first(self) -> None:
+        """Hole 7 as it is: with a limit, a partition of which much is buffered is served to its end."""
+        first, other = TopicPartition("topic", 0), TopicPartition("topic", 1)
+        fetcher = object.__new__(Fetcher)
+        fetcher._subscriptions = SubscriptionState()
+        fetcher._subscriptions.assign_from_user([first, other])
+        fetcher._records = {first: fetched(["one"]), other: fetched(["two"])}
+        fetcher._wait_consume_future = None
+        for _ in range(3):
+            assert await fetcher.fetched_records(frozenset(), max_records=1) == {first: ["one"]}
+        fetcher._records[first] = fetcher._records.pop(first)
+        assert await fetcher.fetched_records(frozenset(), max_records=1) == {other: ["two"]}
+
 
 def fetched(records: list[Any]) -> FetchResult:
     result: Any = object.__new__(FetchResult)  # the fetcher looks at the very type

@@ -51,6 +51,16 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             return await tansu.true_end_offsets(ends, bootstrap_servers=tansu_servers(self.transport))
         return ends
 
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        found = await super()._fetch_records(consumer, *args, **kwargs)
+        # aiokafka hands out what it has buffered in the order of its dict: a partition with much would be
+        # emptied before the next one gets a turn.
+        buffered = consumer._fetcher._records
+        for tp in found:
+            if tp in buffered:
+                buffered[tp] = buffered.pop(tp)
+        return found
+
     async def positions(self, partitions: frozenset[TP]) -> dict[TP, int]:
         """Which offset would be read next of each partition, where that is known."""
         positions: dict[TP, int] = await self.call_thread(self._positions, partitions)
