@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,9 +142,11 @@ def check_answers(found: Found, expected: dict[PartitionAndUser, ExpectedHistory
 def check_outcomes(found: Found) -> None:
     """One outcome for each event key, of that very event, judged against an earlier list that was sent."""
     events = {(record.partition, record.offset): json.loads(record.value) for record in judgeable(found)}
-    triggers = {
-        (r["user_id"], r["trigger"]["partition"], r["trigger"]["offset"]) for r in found.recommendations
-    }
+    # A list that was made again after a replay may be another one, under the same trigger.
+    lists: defaultdict[tuple[str, int, int], list[list[str]]] = defaultdict(list)
+    for sent in found.recommendations:
+        trigger = sent["user_id"], sent["trigger"]["partition"], sent["trigger"]["offset"]
+        lists[trigger].append([item["item_id"] for item in sent["items"]])
     by_event: dict[tuple[int, int], dict[str, Any]] = {}
     for outcome in found.outcomes:
         place = outcome["event"]["partition"], outcome["event"]["offset"]
@@ -154,8 +157,15 @@ def check_outcomes(found: Found) -> None:
         assert by_event.setdefault(place, facts) == facts, f"two different outcomes of {place}"
         assert outcome["list_offset"] < place[1], f"judged by a list that knew the event: {outcome}"
         judged_by = (outcome["user_id"], place[0], outcome["list_offset"])
-        assert judged_by in triggers, f"judged by a list that nobody got: {outcome}"
+        assert judged_by in lists, f"judged by a list that nobody got: {outcome}"
+        ranks = {rank_in(one, outcome["item_id"]) for one in lists[judged_by]}
+        assert outcome["rank"] in ranks, f"in the lists of that trigger it has {ranks}: {outcome}"
     assert by_event, "nothing was judged"
+
+
+def rank_in(items: Sequence[str], item: str) -> int | None:
+    """The place of an item in a list, from 1; None where it is not in it."""
+    return items.index(item) + 1 if item in items else None
 
 
 def expected_outcomes(found: Found, *, limit: int = 200) -> dict[tuple[int, int], tuple[int | None, int]]:
@@ -176,9 +186,7 @@ def expected_outcomes(found: Found, *, limit: int = 200) -> dict[tuple[int, int]
         item = event["item_id"]
         if event["type"] != "dislike" and earlier and item not in windows[place]:
             judged_by = max(earlier)
-            ranked = lists[place][judged_by]
-            rank = ranked.index(item) + 1 if item in ranked else None
-            outcomes[record.partition, record.offset] = rank, judged_by
+            outcomes[record.partition, record.offset] = rank_in(lists[place][judged_by], item), judged_by
         windows[place] = [*windows[place], item][-limit:]
     return outcomes
 

@@ -110,6 +110,7 @@ async def _once(
                 processes.append(process)
                 await _until_said(own / "log", "Worker ready", process)
             sending = asyncio.create_task(_keep_sending(kafka, names, stop))
+            ending.callback(sending.cancel)
             # Both own partitions by now, and the standbys have what the owners have.
             await asyncio.sleep(session_s + _STEADY_S)
             processes[0].kill()

@@ -49,7 +49,7 @@ def test_the_cleanup_is_that_of_the_contract() -> None:
 
 def test_changelogs_are_compacted_soon_and_events_are_kept() -> None:
     for name in NAMES.changelogs:
-        assert PLAN[name].settings["segment.bytes"] == str(16 * 1024**2)
+        assert PLAN[name].settings["segment.bytes"] == str(4 * 1024**2)
         assert PLAN[name].settings["min.cleanable.dirty.ratio"] == "0.2"
         assert PLAN[name].settings["compression.type"] == "zstd"
         assert PLAN[name].settings["max.compaction.lag.ms"] == "600000"
