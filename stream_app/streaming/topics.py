@@ -19,7 +19,7 @@ RETIRED_FOR_GOOD: Mapping[str, str] = {**LATEST_OF_EACH_KEY, "delete.retention.m
 # The broker compresses what a worker writes: a third of the bytes on its disk and in a recovery, and none of
 # the worker's time.
 # In small segments, for the newest one is never compacted: after ten updates of each of 100,000 users a
-# recovery took SIXTEEN times as long in segments of 16 MiB (compressed), FOUR in these.
+# recovery took 3.3 times as long as before them in segments of 16 MiB (of compressed bytes), 2.7 times in 4.
 CHANGELOG: Mapping[str, str] = {
     **LATEST_OF_EACH_KEY,
     "compression.type": "zstd",
@@ -28,6 +28,8 @@ CHANGELOG: Mapping[str, str] = {
     "max.compaction.lag.ms": str(10 * 60 * 1000),
     "delete.retention.ms": str(TOMBSTONE_LIFE_MS),
 }
+# A list is a twentieth of a history: with 4 MiB, most of what is read back would be lists that are over.
+LISTS_CHANGELOG: Mapping[str, str] = {**CHANGELOG, "segment.bytes": str(1024 * 1024)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,7 @@ def plan(names: TopicNames, *, partitions: int, replication_factor: int = 1) -> 
         names.recommendations: {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)},
         names.outcomes: {"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)},
         names.history_changelog: CHANGELOG,
-        names.lists_changelog: CHANGELOG,
+        names.lists_changelog: LISTS_CHANGELOG,
     }
     in_one_order = {
         names.items: RETIRED_FOR_GOOD,
