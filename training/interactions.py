@@ -13,6 +13,15 @@ from stream_app.domain.decoding import Interaction
 
 
 @dataclass(frozen=True, kw_only=True)
+class RejectedRow:
+    """A row of a file that was left out, and why; `line` counts from 1."""
+
+    file: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Interactions:
     """Who did what, when. Codes index `users` and `items`; forgotten users are gone already.
 
@@ -21,7 +30,7 @@ class Interactions:
     type_code     uint8 [n], the index in `EVENT_TYPES`
     timestamp_ms  int64 [n]
     `offsets` are those after the last record read, by "topic/partition" (empty where the log is a file);
-    `rejected` counts what was left out, by reason.
+    `rejected` counts what was left out, by reason; `rejected_rows` are the first of it, of a file.
     """
 
     users: tuple[str, ...]
@@ -32,6 +41,7 @@ class Interactions:
     timestamp_ms: NDArray[np.int64]
     offsets: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
+    rejected_rows: tuple[RejectedRow, ...] = ()
 
     def __len__(self) -> int:
         return len(self.user)

@@ -14,6 +14,7 @@ import typer
 from stream_app.cli.errors import Failure
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
+    LogFormat,
     announce_version,
     champion,
     configs,
@@ -27,8 +28,17 @@ from stream_app.cli.training_parts import (
 app = typer.Typer()
 
 Data = Annotated[
-    str, typer.Argument(help="A file (Parquet, CSV, JSON lines), its folder, or kafka.", metavar="DATA")
+    str,
+    typer.Argument(
+        help="MovieLens, RecBole's .inter, Amazon reviews, or a table (Parquet, CSV, JSON lines): a file, a "
+        "folder or a zip archive; or kafka.",
+        metavar="DATA",
+    ),
 ]
+FormatName = Annotated[
+    LogFormat | None, typer.Option("--format", help="What DATA is; found from its content by default.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has bad rows.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the log; 3 by default.")]
 Seconds = Annotated[float | None, typer.Option(min=1, help="End learning after so long, if not before.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]
@@ -41,6 +51,8 @@ Announce = Annotated[
 def train(
     ctx: typer.Context,
     data: Data,
+    format_name: FormatName = None,
+    strict: Strict = False,
     since: Annotated[float, typer.Option(min=0, max=1, help="Begin at this fraction of the log.")] = 0.0,
     until: Annotated[float, typer.Option(min=0, max=1, help="End at this fraction of the log.")] = 1.0,
     epochs: Epochs = None,
@@ -66,7 +78,9 @@ def train(
     started_s = time.monotonic()
     require_train_extra()
     settings = settings_of(ctx)
-    log = read_log(settings, data)  # before torch, whose import takes seconds
+    log = read_log(
+        settings, data, format_name=format_name, strict=strict
+    )  # before torch, whose import takes seconds
     from training.checkpoint import save
     from training.train import train as fit_model
 
@@ -131,6 +145,8 @@ def export(
 def evaluate(
     ctx: typer.Context,
     data: Data,
+    format_name: FormatName = None,
+    strict: Strict = False,
     protocol: Annotated[
         str, typer.Option(help="prequential: test on each event, then learn from it.")
     ] = "prequential",
@@ -173,7 +189,7 @@ def evaluate(
     from training.evaluation import prequential, report
 
     settings = settings_of(ctx)
-    log = read_log(settings, data)
+    log = read_log(settings, data, format_name=format_name, strict=strict)
     older, newer = log.split(newest)
     rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
     if split_folder:
@@ -188,6 +204,8 @@ def evaluate(
 def retrain(
     ctx: typer.Context,
     data: Data = "kafka",
+    format_name: FormatName = None,
+    strict: Strict = False,
     newest: Annotated[float, typer.Option(help="Which part of the log is held out to compare by.")] = 0.1,
     refit: Annotated[
         bool, typer.Option(help="Fit once more on everything before publishing; takes twice as long.")
@@ -209,7 +227,7 @@ def retrain(
     started_s = time.monotonic()
     require_train_extra()
     settings = settings_of(ctx)
-    log = read_log(settings, data)
+    log = read_log(settings, data, format_name=format_name, strict=strict)
     from models.bundle.registry import Registry
     from training.retrain import RetrainConfig
     from training.retrain import retrain as run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,30 @@ def require_train_extra() -> None:
         raise Failure(f"{', '.join(missing)} missing; {remedy}")
 
 
-def read_log(settings: Settings, data: str) -> Interactions:
-    """The interactions of a file, of a folder, or of the events topic; what was left out is told."""
-    from training.sources.tabular import read_interactions
+class LogFormat(StrEnum):
+    """`training.sources.formats.FORMATS`, without importing polars to say so."""
 
-    log = asyncio.run(_read_topic(settings)) if data == KAFKA else read_interactions(Path(data))
+    movielens = "movielens"
+    recbole = "recbole"
+    amazon = "amazon"
+    table = "table"
+
+
+def read_log(
+    settings: Settings, data: str, *, format_name: LogFormat | None = None, strict: bool = False
+) -> Interactions:
+    """The interactions of a file, of a folder, or of the events topic; what was left out is told."""
+    from training.sources.files import read_interactions
+
+    if data == KAFKA:
+        log = asyncio.run(_read_topic(settings))
+    else:
+        name = format_name.value if format_name else None
+        log = read_interactions(Path(data), format_name=name, strict=strict)
     for reason, count in log.rejected.items():
         say(f"left out {count} × {reason}")
+    for row in log.rejected_rows:
+        say(f"  {row.file}, line {row.line}: {row.reason}")
     return log
 
 

@@ -98,6 +98,22 @@ def test_train_publishes_what_a_worker_can_serve(run: Run, tmp_path: Path) -> No
     assert test.columns == ["user_id", "item_id", "type", "timestamp"] and test.height == 200
 
 
+def test_a_published_data_set_is_read_as_it_comes_and_its_bad_rows_are_told(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    lines = [f"{row % 5}::{row}::4::{978300000 + row}\n" for row in range(100)]
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml" / "ratings.dat").write_text("".join([*lines, "7::3::4\n"]))
+    code, answer, said = run_here("evaluate", "ml", "--models", "popularity", "--json")
+    assert (code, answer["results"][0]["users"]) == (0, 5)
+    assert "left out 1 × timestamp missing or not a number" in said
+    assert f"{Path('ml', 'ratings.dat')}, line 101: timestamp missing" in said
+
+    code, _, said = run_here("evaluate", "ml", "--models", "popularity", "--strict", "--format", "movielens")
+    assert code == 1
+    assert said.splitlines()[-1].startswith(f"millstream: {Path('ml', 'ratings.dat')}, line 101: timestamp")
+
+
 def test_a_checkpoint_becomes_a_bundle(run_here: RunHere, tmp_path: Path) -> None:
     code, made, _ = run_here("train", "log.parquet", "--epochs", "1", "--checkpoint", "model.pt", "--json")
     assert (code, made["version"]) == (0, None)

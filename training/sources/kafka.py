@@ -85,11 +85,14 @@ class _Log:
                 f"send events, for example with millstream replay"
             )
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(whole.pop("arrived_ms"), kind="stable")
+        order = np.argsort(whole["arrived_ms"], kind="stable")
         return Interactions(
             users=tuple(user.decode() for user in self.users),
             items=tuple(self.items),
-            **{name: values[order] for name, values in whole.items()},
+            user=whole["user"][order],
+            item=whole["item"][order],
+            type_code=whole["type_code"][order],
+            timestamp_ms=whole["timestamp_ms"][order],
             offsets=self.offsets,
             rejected=dict(self.rejected),
         )

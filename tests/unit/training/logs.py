@@ -28,6 +28,14 @@ def log_of(events: Sequence[tuple[str, str, str, int]]) -> Interactions:
     )
 
 
+def rows_of(log: Interactions) -> list[tuple[str, str, str, int]]:
+    """User, item, type and time in ms of each interaction."""
+    return [
+        (log.users[user], log.items[item], EVENT_TYPES[code], int(at))
+        for user, item, code, at in zip(log.user, log.item, log.type_code, log.timestamp_ms, strict=True)
+    ]
+
+
 def successors(*, users: int, events: int, items: int, seed: int = 0) -> Interactions:
     """Every user walks along one circle of items: after item i comes item i + 1, and nothing else tells.
 

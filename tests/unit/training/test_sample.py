@@ -7,7 +7,7 @@ import polars as pl
 
 from models.bundle.signature import EVENT_TYPES
 from training import sample
-from training.sources.tabular import read_interactions
+from training.sources.files import read_interactions
 
 
 def test_the_sample_is_whole_and_its_terms_lie_beside_it() -> None:

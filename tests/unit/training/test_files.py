@@ -8,19 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from models.bundle.signature import EVENT_TYPES
+from tests.unit.training.logs import rows_of
 from training.errors import UnusableSource
-from training.interactions import Interactions
-from training.sources.tabular import read_interactions
+from training.sources.files import read_interactions
 
 T = 1_700_000_000_000
-
-
-def _rows(log: Interactions) -> list[tuple[str, str, str, int]]:
-    return [
-        (log.users[user], log.items[item], EVENT_TYPES[code], int(at))
-        for user, item, code, at in zip(log.user, log.item, log.type_code, log.timestamp_ms, strict=True)
-    ]
 
 
 def _table(**columns: list[Any]) -> pl.DataFrame:
@@ -35,16 +27,16 @@ def test_every_format_gives_the_same_events_in_order_of_time(tmp_path: Path, suf
     path = tmp_path / f"log.{suffix}"
     {"parquet": table.write_parquet, "csv": table.write_csv, "jsonl": table.write_ndjson}[suffix](path)
     expected = [("8", "b", "like", T + 1), ("7", "c", "like", T + 1), ("7", "a", "like", T + 2)]
-    assert _rows(read_interactions(path)) == expected
+    assert rows_of(read_interactions(path)) == expected
 
 
 def test_a_rating_says_what_was_done_and_the_bounds_can_be_set(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     table = _table(user_id=["u"] * 4, item_id=list("abcd"), timestamp=[T] * 4, rating=[2.5, 3.0, 4.0, 3.5])
     table.write_csv(path)
-    assert [row[2] for row in _rows(read_interactions(path))] == ["dislike", "view", "like", "view"]
+    assert [row[2] for row in rows_of(read_interactions(path))] == ["dislike", "view", "like", "view"]
     stricter = read_interactions(path, like_from=3.5, dislike_below=2.0)
-    assert [row[2] for row in _rows(stricter)] == ["view", "view", "like", "like"]
+    assert [row[2] for row in rows_of(stricter)] == ["view", "view", "like", "like"]
 
 
 def test_rows_that_no_worker_would_take_are_counted_by_reason(tmp_path: Path) -> None:
@@ -61,7 +53,7 @@ def test_rows_that_no_worker_would_take_are_counted_by_reason(tmp_path: Path) ->
         "user_id missing, empty or over 256 bytes": 2,
         "item_id missing, empty or over 256 bytes": 1,
         "timestamp before 100000000000 ms (seconds?)": 1,
-        "unknown type": 1,
+        "unknown type, or a rating that is no number": 1,
     }
 
 
@@ -73,12 +65,12 @@ def test_forget_takes_what_the_user_did_before_it(tmp_path: Path) -> None:
         timestamp=[T, T + 1, T + 2, T + 3],
         type=["view", "view", "forget", "view"],
     ).write_parquet(path)
-    assert [row[:2] for row in _rows(read_interactions(path))] == [("v", "a"), ("u", "b")]
+    assert [row[:2] for row in rows_of(read_interactions(path))] == [("v", "a"), ("u", "b")]
 
 
 def test_a_folder_is_read_by_its_interactions(tmp_path: Path) -> None:
     _table(user_id=["u"], item_id=["a"], timestamp=[T]).write_parquet(tmp_path / "interactions.parquet")
-    assert _rows(read_interactions(tmp_path)) == [("u", "a", "view", T)]
+    assert rows_of(read_interactions(tmp_path)) == [("u", "a", "view", T)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Amazon reviews, JSON lines (https://amazon-reviews-2023.github.io and, before it, 2014 and 2018).
+
+2023: user_id, parent_asin or asin, rating, timestamp in milliseconds; before: reviewerID, asin, overall,
+unixReviewTime in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import polars as pl
+
+from training.errors import UnusableSource
+from training.sources.place import Place
+from training.sources.raw_log import RawLog
+
+_NAMES_2023 = {"user_id": ("user_id",), "item_id": ("parent_asin", "asin"), "rating": ("rating",)}
+_NAMES_BEFORE = {"user_id": ("reviewerID",), "item_id": ("asin",), "rating": ("overall",)}
+
+
+def find_amazon(place: Place) -> str | None:
+    """Its file of reviews, where the place has one."""
+    for suffix in (".jsonl", ".json"):
+        found = place.ending(suffix)
+        if found is not None and _fields(place.first_line(found)).keys() & {"asin", "parent_asin"}:
+            return found
+    return None
+
+
+def read_amazon(place: Place, file: str) -> RawLog:
+    """The reviews; a line that is no JSON object has nulls. Raises UnusableSource."""
+    lines = place.read(file).splitlines()
+    if not lines:
+        raise UnusableSource(f"{place.named(file)}: empty; fetch it again")
+    before = "reviewerID" in _fields(lines[0])
+    time_name, names = ("unixReviewTime", _NAMES_BEFORE) if before else ("timestamp", _NAMES_2023)
+    names = {**names, "timestamp": (time_name,)}
+    columns: dict[str, list[str | None]] = {name: [] for name in names}
+    for line in lines:
+        fields = _fields(line)
+        for name, given in names.items():
+            value = next((fields[one] for one in given if fields.get(one) is not None), None)
+            columns[name].append(None if value is None else str(value))
+    rows = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
+        pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("line")
+    )
+    return RawLog(file=place.named(file), rows=rows, unit_ms=1000 if before else 1)
+
+
+def _fields(line: str | bytes) -> Mapping[str, object]:
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}

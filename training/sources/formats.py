@@ -1,0 +1,45 @@
+"""The formats that a log may come in, and which of them a place holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from training.errors import UnusableSource
+from training.sources.amazon import find_amazon, read_amazon
+from training.sources.movielens import find_movielens, read_movielens
+from training.sources.place import Place
+from training.sources.raw_log import RawLog
+from training.sources.recbole import find_recbole, read_recbole
+from training.sources.tabular import find_table, read_table
+
+
+class Format(NamedTuple):
+    """How a place is known to hold a log of this format, and how it is read."""
+
+    find: Callable[[Place], str | None]
+    read: Callable[[Place, str], RawLog]
+
+
+FORMATS: Mapping[str, Format] = {
+    "movielens": Format(find_movielens, read_movielens),
+    "recbole": Format(find_recbole, read_recbole),
+    "amazon": Format(find_amazon, read_amazon),
+    "table": Format(find_table, read_table),
+}
+"""By the name that `--format` takes, in the order in which they are tried."""
+
+
+def read_raw(place: Place, *, format_name: str | None = None) -> RawLog:
+    """The log of a place, whose format is found from its content unless it is named.
+
+    Raises UnusableSource where no format, or not that one, fits, or the file cannot be read.
+    """
+    wanted = FORMATS if format_name is None else {format_name: FORMATS[format_name]}
+    for format_ in wanted.values():
+        if (file := format_.find(place)) is not None:
+            return format_.read(place, file)
+    raise UnusableSource(
+        f"{place.path}: no log of the format {' or '.join(wanted)} in it; name a file of interactions, or "
+        "put interactions.parquet, .csv or .jsonl there"
+    )

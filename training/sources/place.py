@@ -1,0 +1,70 @@
+"""A file, a folder or a zip archive, whose files are found and read alike."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from training.errors import UnusableSource
+
+_HEAD_BYTES = 1 << 20  # a review is a line
+
+
+class Place:
+    """Where a log lies: a file alone, or all the files of a folder or of a zip archive.
+
+    Names are relative to the folder or the archive. What ends in .gz is unpacked as it is read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises UnusableSource where there is nothing, or an archive that cannot be read."""
+        self.path = path
+        self._archive: zipfile.ZipFile | None = None
+        if path.is_dir():
+            names = [str(file.relative_to(path).as_posix()) for file in path.rglob("*") if file.is_file()]
+        elif not path.exists():
+            raise UnusableSource(f"{path}: there is no such file; check the path")
+        elif path.suffix.lower() == ".zip":
+            try:
+                self._archive = zipfile.ZipFile(path)
+            except (OSError, zipfile.BadZipFile) as error:
+                raise UnusableSource(f"{path}: no readable zip archive ({error}); fetch it again") from error
+            names = [name for name in self._archive.namelist() if not name.endswith("/")]
+        else:
+            names = [path.name]
+        self.names = sorted(names)
+
+    def find(self, name: str) -> str | None:
+        """The first file of that name, in whatever folder and case; packed by gzip or not."""
+        wanted = (name.lower(), f"{name.lower()}.gz")
+        return next((one for one in self.names if PurePosixPath(one).name.lower() in wanted), None)
+
+    def ending(self, suffix: str) -> str | None:
+        """The first file whose name ends so, in whatever case; packed by gzip or not."""
+        return next((one for one in self.names if one.lower().removesuffix(".gz").endswith(suffix)), None)
+
+    def named(self, name: str) -> str:
+        """What a file is called in messages."""
+        return str(self.path if self.path.is_file() and self._archive is None else self.path / name)
+
+    def first_line(self, name: str) -> str:
+        """The file's first line without its end, at most a mebibyte of it; bytes that are no UTF-8
+        are replaced."""
+        return self._bytes(name, _HEAD_BYTES).split(b"\n", 1)[0].rstrip(b"\r").decode(errors="replace")
+
+    def read(self, name: str) -> bytes:
+        """All of a file. Raises UnusableSource where it cannot be read, or was cut off."""
+        return self._bytes(name, -1)
+
+    def _bytes(self, name: str, size: int) -> bytes:
+        try:
+            if self._archive is not None:
+                with self._archive.open(name) as file:
+                    return gzip.open(file).read(size) if name.lower().endswith(".gz") else file.read(size)
+            path = self.path if self.path.is_file() else self.path / name
+            with gzip.open(path) if name.lower().endswith(".gz") else path.open("rb") as opened:
+                return opened.read(size)
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            raise UnusableSource(f"{self.named(name)}: not readable ({error}); fetch it again") from error

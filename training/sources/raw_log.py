@@ -1,0 +1,61 @@
+"""A log as its file has it: rows of text, before anything of them is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from training.errors import UnusableSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawLog:
+    """The rows of a file, in its order.
+
+    `rows` has the columns line (UInt32, from 1), user_id, item_id, timestamp, and type or rating or neither;
+    `unit_ms` is what its timestamps count, in milliseconds.
+    """
+
+    file: str
+    rows: pl.DataFrame
+    unit_ms: int = 1
+
+
+def read_delimited(
+    file: str,
+    content: bytes,
+    *,
+    separator: str,
+    columns: Sequence[str] | None = None,
+    names: Mapping[str, str] | None = None,
+    unit_ms: int,
+    quoted: bool = False,
+) -> RawLog:
+    """Lines of fields as text. A line that is too short has nulls at its end.
+
+    `columns` names the fields of a file without a header; with one, `names` says what its fields, in lower
+    case, are here, and the others are left out. Raises UnusableSource where a line cannot be cut.
+    """
+    try:
+        table = pl.read_csv(
+            content,
+            separator=separator,
+            has_header=columns is None,
+            new_columns=list(columns) if columns else None,
+            quote_char='"' if quoted else None,
+            infer_schema=False,
+            truncate_ragged_lines=True,
+            encoding="utf8-lossy",
+        )
+    except pl.exceptions.NoDataError as error:
+        raise UnusableSource(f"{file}: empty; fetch it again") from error
+    except pl.exceptions.PolarsError as error:
+        raise UnusableSource(f"{file}: cannot be cut into fields ({str(error).splitlines()[0]})") from error
+    first_line = 1 if columns else 2
+    if names is not None:
+        found = {name: names[name.lower()] for name in table.columns if name.lower() in names}
+        table = table.select(list(found)).rename(found)
+    rows = table.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("line") + first_line)
+    return RawLog(file=file, rows=rows, unit_ms=unit_ms)
