@@ -41,6 +41,7 @@ class LogFormat(StrEnum):
     """`training.sources.formats.FORMATS`, without importing polars to say so."""
 
     movielens = "movielens"
+    netflix = "netflix"
     recbole = "recbole"
     amazon = "amazon"
     table = "table"

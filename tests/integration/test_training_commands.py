@@ -106,7 +106,7 @@ def test_a_published_data_set_is_read_as_it_comes_and_its_bad_rows_are_told(
     (tmp_path / "ml" / "ratings.dat").write_text("".join([*lines, "7::3::4\n"]))
     code, answer, said = run_here("evaluate", "ml", "--models", "popularity", "--json")
     assert (code, answer["results"][0]["users"]) == (0, 5)
-    assert "left out 1 × timestamp missing or not a number" in said
+    assert "left out 1 × timestamp missing or no time" in said
     assert f"{Path('ml', 'ratings.dat')}, line 101: timestamp missing" in said
 
     code, _, said = run_here("evaluate", "ml", "--models", "popularity", "--strict", "--format", "movielens")

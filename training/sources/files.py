@@ -18,7 +18,7 @@ from training.sources.place import Place
 from training.sources.raw_log import RawLog
 
 ROWS_LISTED = 20
-_EVENT = ("line", "user_id", "item_id", "timestamp", "type")
+_EVENT = ("file", "line", "user_id", "item_id", "timestamp", "type")
 
 
 def read_interactions(
@@ -45,7 +45,7 @@ def read_interactions(
     except pl.exceptions.PolarsError as error:
         words = str(error).splitlines()[0]
         raise UnusableSource(f"{raw.file}: a column has the wrong kind of values ({words})") from error
-    good, rejected, listed = _without_bad_rows(_without_forgotten(events), raw.file)
+    good, rejected, listed = _without_bad_rows(_without_forgotten(events))
     if strict and listed:
         first = listed[0]
         raise UnusableSource(
@@ -62,7 +62,9 @@ def _events(raw: RawLog, *, like_from: float, dislike_below: float) -> pl.DataFr
     for name in ("user_id", "item_id", "timestamp"):
         if name not in rows.columns:
             raise UnusableSource(f"{raw.file}: no {name}; found {', '.join(rows.columns)}")
+    file = pl.col("file") if "file" in rows.columns else pl.lit(raw.file).alias("file")
     return rows.select(
+        file.cast(pl.Categorical),
         "line",
         pl.col("user_id").cast(pl.String),
         pl.col("item_id").cast(pl.String),
@@ -109,7 +111,7 @@ def _without_forgotten(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_bad_rows(
-    events: pl.DataFrame, file: str
+    events: pl.DataFrame,
 ) -> tuple[pl.DataFrame, dict[str, int], tuple[RejectedRow, ...]]:
     def bad_id(name: str) -> pl.Expr:
         size = pl.col(name).str.len_bytes()
@@ -119,7 +121,7 @@ def _without_bad_rows(
     reasons = {
         f"user_id missing, empty or over {MAX_ID_BYTES} bytes": bad_id("user_id"),
         f"item_id missing, empty or over {MAX_ID_BYTES} bytes": bad_id("item_id"),
-        "timestamp missing or not a number": pl.col("timestamp").is_null(),
+        "timestamp missing or no time": pl.col("timestamp").is_null(),
         f"timestamp before {EARLIEST_MS} ms (seconds?)": pl.col("timestamp") < EARLIEST_MS,
         "unknown type, or a rating that is no number": ~known,
     }
@@ -128,9 +130,9 @@ def _without_bad_rows(
         bad, events = events.filter(is_bad), events.filter(~is_bad)
         if len(bad):
             rejected[reason] = len(bad)
-            lines = bad["line"].sort().head(ROWS_LISTED)
-            listed += [RejectedRow(file=file, line=line, reason=reason) for line in lines]
-    listed.sort(key=lambda row: row.line)
+            first = bad.select(pl.col("file").cast(pl.String), "line").sort("file", "line").head(ROWS_LISTED)
+            listed += [RejectedRow(file=file, line=line, reason=reason) for file, line in first.iter_rows()]
+    listed.sort(key=lambda row: (row.file, row.line))
     return events, rejected, tuple(listed[:ROWS_LISTED])
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from training.errors import UnusableSource
 from training.sources.amazon import find_amazon, read_amazon
 from training.sources.movielens import find_movielens, read_movielens
+from training.sources.netflix import find_netflix, read_netflix
 from training.sources.place import Place
 from training.sources.raw_log import RawLog
 from training.sources.recbole import find_recbole, read_recbole
@@ -23,6 +24,7 @@ class Format(NamedTuple):
 
 FORMATS: Mapping[str, Format] = {
     "movielens": Format(find_movielens, read_movielens),
+    "netflix": Format(find_netflix, read_netflix),
     "recbole": Format(find_recbole, read_recbole),
     "amazon": Format(find_amazon, read_amazon),
     "table": Format(find_table, read_table),

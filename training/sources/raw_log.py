@@ -14,8 +14,8 @@ from training.errors import UnusableSource
 class RawLog:
     """The rows of a file, in its order.
 
-    `rows` has the columns line (UInt32, from 1), user_id, item_id, timestamp, and type or rating or neither;
-    `unit_ms` is what its timestamps count, in milliseconds.
+    `rows` has the columns line (UInt32, from 1), user_id, item_id, timestamp, and type or rating or neither,
+    and file where there are several; `unit_ms` is what its timestamps count, in milliseconds.
     """
 
     file: str

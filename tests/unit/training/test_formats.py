@@ -83,10 +83,10 @@ def test_a_file_may_be_named_itself(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("movielens 100k", "timestamp missing or not a number"),
-        ("movielens 1m and 10m", "timestamp missing or not a number"),
-        ("movielens latest", "timestamp missing or not a number"),
-        ("recbole", "timestamp missing or not a number"),
+        ("movielens 100k", "timestamp missing or no time"),
+        ("movielens 1m and 10m", "timestamp missing or no time"),
+        ("movielens latest", "timestamp missing or no time"),
+        ("recbole", "timestamp missing or no time"),
         ("amazon 2018", "user_id missing, empty or over 256 bytes"),
         ("amazon 2023", "user_id missing, empty or over 256 bytes"),
     ],
@@ -142,3 +142,27 @@ def test_what_was_cut_off_or_is_no_archive_is_one_line(tmp_path: Path) -> None:
 
 def test_the_command_line_knows_every_format() -> None:
     assert [one.value for one in LogFormat] == list(FORMATS)
+
+
+@pytest.mark.parametrize("form", ["mv", "combined"])
+def test_the_netflix_prize_is_read_as_it_came(tmp_path: Path, form: str) -> None:
+    first, second = "1:\n1488844,3,2005-09-06\n822109,5,2005-05-13\n", "2:\n2059652,2,2005-09-05\n"
+    folder = tmp_path / "download"
+    (folder / "training_set").mkdir(parents=True)
+    files = {"training_set/mv_0000001.txt": first, "training_set/mv_0000002.txt": f"{second}8,4,2005-0"}
+    cut = 3
+    if form == "combined":
+        files = {"combined_data_1.txt": first + second, "combined_data_2.txt": "3:\n4:\n8,4,2005-0"}
+    files["movie_titles.txt"] = "1,2003,Dinosaur Planet\n"
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    log = read_interactions(folder)
+    day = 86_400_000
+    assert rows_of(log) == [
+        ("822109", "1", "like", 12_916 * day),
+        ("2059652", "2", "dislike", 13_031 * day),
+        ("1488844", "1", "view", 13_032 * day),
+    ]
+    (bad,) = log.rejected_rows
+    assert (Path(bad.file), bad.line) == (folder / list(files)[1], cut)
+    assert bad.reason == "timestamp missing or no time"
