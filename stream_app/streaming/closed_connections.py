@@ -28,6 +28,9 @@ def _heeding(send: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return send(connection, *args, **kwargs)
         except RuntimeError as error:
+            writer = connection._writer
+            if writer is None or not writer.transport.is_closing():
+                raise
             connection.close(reason=CloseReason.CONNECTION_BROKEN)
             raise KafkaConnectionError(
                 f"Connection at {connection.host}:{connection.port}: {error}"

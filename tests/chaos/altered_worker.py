@@ -16,7 +16,7 @@ from stream_app.scoring import microbatch
 from stream_app.streaming import answering, fencing, rewrites
 from stream_app.streaming.lane import store
 
-SHORT_SPAN_S = 16.0
+SHORT_SPAN_S = 30.0
 
 
 def scoring_dies() -> None:
@@ -32,7 +32,7 @@ def scoring_dies() -> None:
 
 
 def hasty() -> None:
-    """A new owner writes once more after 16 s and not after two minutes: a test need not wait for so long."""
+    """A new owner writes once more after 30 s and not after two minutes: a test need not wait for so long."""
     composition.rewrite_span_s = lambda settings: SHORT_SPAN_S
 
 

@@ -26,7 +26,7 @@ from tests.worker_process import MILLSTREAM, WorkerProcess
 
 HOT = "hot"
 ITEMS = 300  # more than a window holds: whatever comes up again is new to the user
-PER_SECOND = 200
+PER_SECOND = 120
 
 
 class Said(NamedTuple):

@@ -33,9 +33,17 @@ def a_run() -> Found:
     ]
     record = extend(None, interactions, epoch=0, limit=30, max_age_ms=MAX_AGE_MS)
     assert record is not None
-    lists = [{"user_id": "ann", "trigger": {"partition": 0, "offset": offset}} for offset in range(3)]
+    lists = [
+        {"user_id": "ann", "trigger": {"partition": 0, "offset": offset}, "items": [{"item_id": "elsewhere"}]}
+        for offset in range(3)
+    ]
     outcomes = [
-        {**events[offset], "event": {"partition": 0, "offset": offset}, "list_offset": offset - 1}
+        {
+            **events[offset],
+            "event": {"partition": 0, "offset": offset},
+            "list_offset": offset - 1,
+            "rank": None,
+        }
         for offset in (1, 2)
     ]
     return Found(source, {(0, b"ann"): record}, lists, outcomes, [])
@@ -56,6 +64,7 @@ def test_a_run_without_fault_has_no_problem() -> None:
         (lambda found: found.histories.update({PLACE: found.histories[PLACE][:-16]}), "histories differ"),
         (lambda found: found.recommendations.pop(), "no list of their newest event"),
         (lambda found: found.outcomes.pop(), "1 events without an outcome"),
+        (lambda found: found.outcomes[0].update(rank=1), "in the lists of that trigger it has {None}"),
         (lambda found: found.recommendations.append(found.recommendations[0]), "had a list more than once"),
     ],
 )

@@ -38,6 +38,7 @@ async def test_a_killed_worker_loses_and_doubles_nothing(
     await settle_and_check(worker)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("disk", ["kept", "lost"])
 async def test_a_worker_killed_again_and_again_while_it_recovers_loses_and_doubles_nothing(
     apache_kafka: ApacheKafka, make_worker: MakeWorker, disk: str

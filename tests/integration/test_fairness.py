@@ -6,6 +6,8 @@ import json
 import random
 import time
 
+import pytest
+
 from stream_app.brokers import ApacheKafka
 from stream_app.streaming.topic_admin import create_topics
 from stream_app.streaming.topics import plan
@@ -16,6 +18,7 @@ from tests.reference import check_answers, expected_histories, find_everything
 HOT_EVENTS = 300_000
 
 
+@pytest.mark.timeout(400)  # much is sent, read and played back
 async def test_a_backlog_of_one_user_holds_nobody_else_up(
     apache_kafka: ApacheKafka, make_worker: MakeWorker
 ) -> None:

@@ -98,7 +98,7 @@ async def test_an_item_leaves_the_lists_and_comes_back(served: WorkerProcess, tm
 
 async def test_a_swap_while_events_flow_drops_and_doubles_none(served: WorkerProcess, tmp_path: Path) -> None:
     old = await serve(served, tmp_path, seed=1)
-    events = some_events(3000, seed=3, name="swap-")
+    events = some_events(6000, seed=3, name="swap-")
     sending = asyncio.create_task(send_events(served, events, per_second=1000))
     await asyncio.sleep(1)
     new = await serve(served, tmp_path, seed=2)

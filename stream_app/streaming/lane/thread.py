@@ -1,4 +1,8 @@
-"""The thread that fetches: aiokafka's consumer with a short wait and true high watermarks."""
+"""The thread that fetches: aiokafka's consumer with a short wait, true high watermarks, partitions in turn.
+
+Of the holes of ARCHITECTURE.md it closes hole 7: with a limit of records, aiokafka empties the partition that
+it buffered first before it hands out anything of the next.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +57,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
         found = await super()._fetch_records(consumer, *args, **kwargs)
-        # aiokafka hands out what it has buffered in the order of its dict: a partition with much would be
-        # emptied before the next one gets a turn.
+        # What is buffered is handed out in the order of this dict.
         buffered = consumer._fetcher._records
         for tp in found:
             if tp in buffered:
