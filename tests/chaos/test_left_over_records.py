@@ -97,10 +97,45 @@ async def test_left_over_records_are_written_over_and_were_not_before_there_was_
         await asyncio.to_thread(broker.stop)
 
 
+@pytest.mark.timeout(300)
+async def test_a_worker_that_is_cut_off_past_its_session_and_back_overwrites_nothing(
+    make_worker: MakeWorker,
+) -> None:
+    """It runs on meanwhile, with events in hand; what it had sent by then arrives when it is back."""
+    require_apache_kafka()
+    port = free_port()
+    broker = ApacheKafka(proxied=[port])
+    await asyncio.to_thread(broker.start)
+    proxy = HoldingProxy(port=port, target=broker.proxied_targets[0])
+    try:
+        await proxy.start()
+        pair = a_pair(make_worker, broker, proxy, app_id="cut", command=altered_worker.command("hasty"))
+        pair.first.start()
+        await pair.first.ready()
+        await send_events(pair.second, one_each("early"))
+        await until_settled(pair.second)
+        joined = pair.first.log.count("Worker ready")
+        await send_events(pair.second, one_each("late"))
+        proxy.cut()
+        pair.second.start()
+        await send_events(pair.second, one_each("last"))
+        await until_settled(pair.second)
+        proxy.mend()
+        if pair.first.is_running:
+            await pair.first.says("Worker ready", times=joined + 1, limit_s=60)
+        await asyncio.sleep(altered_worker.SHORT_SPAN_S + 2)
+        await pair.check()
+        await after_a_recovery(pair)
+    finally:
+        await proxy.stop()
+        await asyncio.to_thread(broker.stop)
+
+
 async def after_a_recovery(pair: Pair) -> None:
     """Who recovers from the changelog goes on from the right state."""
     for worker in (pair.first, pair.second):
-        worker.kill()
+        if worker.is_running:
+            worker.kill()
         worker.wipe_disk()
     pair.second.start()
     await pair.second.ready()
