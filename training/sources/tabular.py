@@ -50,7 +50,7 @@ def read_table(place: Place, file: str) -> RawLog:
 
 
 def _read_csv(content: bytes) -> pl.DataFrame:
-    return pl.read_csv(content, infer_schema_length=10_000)
+    return pl.read_csv(content, infer_schema=False)  # an id like 007 stays what it is, as in a replay
 
 
 def _read_json_lines(content: bytes) -> pl.DataFrame:

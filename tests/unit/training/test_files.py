@@ -30,6 +30,12 @@ def test_every_format_gives_the_same_events_in_order_of_time(tmp_path: Path, suf
     assert rows_of(read_interactions(path)) == expected
 
 
+def test_an_id_of_digits_stays_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"user_id,item_id,timestamp\n007,0042,{T}\n")
+    assert rows_of(read_interactions(path)) == [("007", "0042", "view", T)]
+
+
 def test_a_rating_says_what_was_done_and_the_bounds_can_be_set(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     table = _table(user_id=["u"] * 4, item_id=list("abcd"), timestamp=[T] * 4, rating=[2.5, 3.0, 4.0, 3.5])
