@@ -12,6 +12,7 @@ import typer
 from stream_app.cli.errors import Failure
 from stream_app.cli.file_rows import items_of
 from stream_app.cli.progress import progress
+from stream_app.cli.published import FILE_HELP, published_items
 from stream_app.cli.session import AsJson, answer, connect, say, settings_of, topic_names
 from stream_app.cli.tables import Rejects, Table, read_table
 from stream_app.settings import Settings
@@ -28,7 +29,10 @@ def _items() -> None:
 @app.command()
 def load(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines.", metavar="FILE")],
+    file: Annotated[
+        Path,
+        typer.Argument(help=FILE_HELP, metavar="FILE"),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Send a file of items to the items topic; an item that is there already is replaced.
@@ -37,7 +41,9 @@ def load(
     published_at, embedding, features. Other columns of text or numbers become features.
     """
     settings, rejects = settings_of(ctx), Rejects()
-    table = read_table(file, rejects=rejects, required=("item_id",))
+    table = published_items(file)
+    if table is None:
+        table = read_table(file, rejects=rejects, required=("item_id",))
     started = time.monotonic()
     sent = asyncio.run(_load(settings, table, rejects))
     seconds = time.monotonic() - started

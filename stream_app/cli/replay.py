@@ -13,6 +13,7 @@ import typer
 from stream_app.cli.errors import Failure
 from stream_app.cli.file_rows import events_of
 from stream_app.cli.progress import progress
+from stream_app.cli.published import FILE_HELP, published_log
 from stream_app.cli.session import AsJson, answer, connect, say, settings_of, topic_names
 from stream_app.cli.tables import Rejects, Table, read_table
 from stream_app.settings import Settings
@@ -24,7 +25,7 @@ app = typer.Typer()
 @app.command()
 def replay(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Parquet, CSV or JSON lines.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP, metavar="FILE")],
     speed: Annotated[
         str,
         typer.Option(help="max, or like 100x (times the log's own pace), or like 500/s.", metavar="SPEED"),
@@ -47,7 +48,10 @@ def replay(
         raise typer.BadParameter(f"--from {start} does not lie before --to {end}")
     settings, rejects = settings_of(ctx), Rejects()
     needed = ("user_id", "item_id", "timestamp")
-    table = read_table(file, rejects=rejects, required=needed, order_by="timestamp").part(start, end)
+    whole = published_log(file)
+    if whole is None:
+        whole = read_table(file, rejects=rejects, required=needed, order_by="timestamp")
+    table = whole.part(start, end)
     started = time.monotonic()
     sent = asyncio.run(_replay(settings, table, rejects, pace=pace, limit=limit))
     seconds = time.monotonic() - started

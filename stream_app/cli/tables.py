@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,16 @@ class Table:
     def __iter__(self) -> Iterator[tuple[int, Row]]:
         for row in self.rows if isinstance(self.rows, list) else self.rows.iter_rows(named=True):
             yield row[_NUMBER], {name: value for name, value in row.items() if name != _NUMBER}
+
+    @classmethod
+    def numbered(cls, rows: Iterable[tuple[int, Row]]) -> Table:
+        """Of rows that were read elsewhere, each with its number."""
+        return cls([{**row, _NUMBER: number} for number, row in rows])
+
+    @classmethod
+    def of_lines(cls, rows: polars.DataFrame) -> Table:
+        """Of a frame whose column `line` has the numbers."""
+        return cls(rows.rename({"line": _NUMBER}))
 
     def part(self, start: float, end: float) -> Table:
         """The rows between two fractions of them."""

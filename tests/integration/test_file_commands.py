@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import time
+import zipfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,35 @@ async def test_items_are_loaded_by_their_ids(
         (b"a", b'{"item_id":"a","title":"A"}'),
         (b"b", b'{"item_id":"b"}'),
     ]
+
+
+@pytest.mark.usefixtures("topics")
+async def test_a_published_data_set_is_sent_as_it_comes(
+    run: Run, records_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "ml.zip", "w") as archive:
+        archive.writestr("ml-1m/ratings.dat", "7::1::5::978300760\n7::2::3::978300761\n8::1::2::97830\n8::1")
+        movies = "1::Toy Story (1995)::Animation\n2::Cité (1995)::\n"
+        archive.writestr("ml-1m/movies.dat", movies.encode("latin-1"))
+    done = run("replay", "ml.zip", "--json")
+    answer = answer_of(done)
+    assert (answer["events"], answer["rejected"]["timestamp"]["count"]) == (2, 2)
+    assert "(first: row 3: " in done.stderr
+    events = sorted(await records_of("events", 2), key=lambda record: record.timestamp)
+    assert [json.loads(record.value)["type"] for record in events] == ["like", "view"]
+    assert [record.timestamp for record in events] == [978300760000, 978300761000]
+
+    assert answer_of(run("items", "load", "ml.zip", "--json"))["items"] == 2
+    items = [json.loads(record.value) for record in await records_of("items", 2)]
+    assert items == [
+        {"item_id": "1", "title": "Toy Story (1995)", "categories": ["Animation"]},
+        {"item_id": "2", "title": "Cité (1995)"},
+    ]
+    for command in (("replay", "empty"), ("items", "load", "empty")):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        done = run(*command)
+        assert done.returncode == 1
+        assert "of a known data set in it; name the file" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_without_its_topic_a_file_command_fails_with_the_remedy(

@@ -68,19 +68,9 @@ def _events(raw: RawLog, *, like_from: float, dislike_below: float) -> pl.DataFr
         "line",
         pl.col("user_id").cast(pl.String),
         pl.col("item_id").cast(pl.String),
-        _time_of(rows.schema["timestamp"], raw.unit_ms).alias("timestamp"),
+        raw.time_ms().alias("timestamp"),
         _type_of(rows, like_from=like_from, dislike_below=dislike_below).alias("type"),
     ).sort("timestamp", maintain_order=True, nulls_last=True)
-
-
-def _time_of(kind: pl.DataType, unit_ms: int) -> pl.Expr:
-    column = pl.col("timestamp")
-    if kind.is_integer():
-        return column.cast(pl.Int64) * unit_ms
-    if isinstance(kind, pl.Datetime):
-        return column.dt.epoch("ms")
-    # RecBole writes 8.81250949E8.
-    return (column.cast(pl.Float64, strict=False) * unit_ms).round().cast(pl.Int64, strict=False)
 
 
 def _type_of(rows: pl.DataFrame, *, like_from: float, dislike_below: float) -> pl.Expr:

@@ -14,6 +14,8 @@ from training.sources.raw_log import RawLog
 from training.sources.recbole import find_recbole, read_recbole
 from training.sources.tabular import find_table, read_table
 
+TABLE = "table"
+
 
 class Format(NamedTuple):
     """How a place is known to hold a log of this format, and how it is read."""
@@ -27,9 +29,17 @@ FORMATS: Mapping[str, Format] = {
     "netflix": Format(find_netflix, read_netflix),
     "recbole": Format(find_recbole, read_recbole),
     "amazon": Format(find_amazon, read_amazon),
-    "table": Format(find_table, read_table),
+    TABLE: Format(find_table, read_table),
 }
 """By the name that `--format` takes, in the order in which they are tried."""
+
+
+def read_published(place: Place) -> RawLog | None:
+    """The log of a place that holds a published data set; None where it holds none. Raises UnusableSource."""
+    for name, format_ in FORMATS.items():
+        if name != TABLE and (file := format_.find(place)) is not None:
+            return format_.read(place, file)
+    return None
 
 
 def read_raw(place: Place, *, format_name: str | None = None) -> RawLog:
@@ -37,11 +47,13 @@ def read_raw(place: Place, *, format_name: str | None = None) -> RawLog:
 
     Raises UnusableSource where no format, or not that one, fits, or the file cannot be read.
     """
-    wanted = FORMATS if format_name is None else {format_name: FORMATS[format_name]}
-    for format_ in wanted.values():
-        if (file := format_.find(place)) is not None:
-            return format_.read(place, file)
+    if format_name is None and (published := read_published(place)) is not None:
+        return published
+    format_ = FORMATS[format_name or TABLE]
+    if (file := format_.find(place)) is not None:
+        return format_.read(place, file)
+    wanted = " or ".join(FORMATS) if format_name is None else format_name
     raise UnusableSource(
-        f"{place.path}: no log of the format {' or '.join(wanted)} in it; name a file of interactions, or "
-        "put interactions.parquet, .csv or .jsonl there"
+        f"{place.path}: no log of the format {wanted} in it; name a file of interactions, or put "
+        "interactions.parquet, .csv or .jsonl there"
     )

@@ -22,6 +22,16 @@ class RawLog:
     rows: pl.DataFrame
     unit_ms: int = 1
 
+    def time_ms(self) -> pl.Expr:
+        """The rows' timestamps in ms since the epoch, Int64; null where one is no time."""
+        column, kind = pl.col("timestamp"), self.rows.schema["timestamp"]
+        if kind.is_integer():
+            return column.cast(pl.Int64) * self.unit_ms
+        if isinstance(kind, pl.Datetime):
+            return column.dt.epoch("ms")
+        # RecBole writes 8.81250949E8.
+        return (column.cast(pl.Float64, strict=False) * self.unit_ms).round().cast(pl.Int64, strict=False)
+
 
 def read_delimited(
     file: str,
