@@ -12,7 +12,7 @@ from typing import Any
 
 from stream_app.brokers import Broker
 from stream_app.demo.children import Child
-from stream_app.demo.errors import DemoFailed
+from stream_app.demo.errors import DemoFailed, Interrupted
 from stream_app.demo.interruption import Interruption
 from stream_app.demo.observing import Observer
 from stream_app.demo.pacing import UNTIL_RETRAINING, Stage
@@ -79,15 +79,22 @@ class Demo:
         await await_broker(self._kafka)
         await create_topics(self._kafka, planned_topics(TOPICS, partitions=PARTITIONS))
         worker = self._start("worker", ["worker"])
-        await _until_the_first(
-            interruption.awaited(),
-            self._play(worker),
-            worker.runs_for_ever(),
-            self._broker_runs(),
-            self._observer.run(self._kafka),
-            view(self._progress),
-            limit_s=self._seconds_left(),
-        )
+        try:
+            await _until_the_first(
+                interruption.awaited(),
+                self._play(worker),
+                worker.runs_for_ever(),
+                self._broker_runs(),
+                self._observer.run(self._kafka),
+                view(self._progress),
+                limit_s=self._seconds_left(),
+            )
+        except Interrupted:
+            raise
+        except Exception as failure:
+            if self._broker.pid is None:  # which is why the others failed
+                raise self._broker_ended() from failure
+            raise
         self._progress.ended_s = self._progress.elapsed_s()
 
     def end(self) -> None:
@@ -181,7 +188,10 @@ class Demo:
 
     async def _broker_runs(self) -> None:
         await _until(lambda: self._broker.pid is None)
-        raise DemoFailed(
+        raise self._broker_ended()
+
+    def _broker_ended(self) -> DemoFailed:
+        return DemoFailed(
             f"{self._broker.name} ended in the middle of the demo; its log is in {self._folder / 'broker'}"
         )
 
