@@ -29,10 +29,7 @@ def _items() -> None:
 @app.command()
 def load(
     ctx: typer.Context,
-    file: Annotated[
-        Path,
-        typer.Argument(help=FILE_HELP, metavar="FILE"),
-    ],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP, metavar="FILE")],
     as_json: AsJson = False,
 ) -> None:
     """Send a file of items to the items topic; an item that is there already is replaced.

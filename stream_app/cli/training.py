@@ -78,9 +78,8 @@ def train(
     started_s = time.monotonic()
     require_train_extra()
     settings = settings_of(ctx)
-    log = read_log(
-        settings, data, format_name=format_name, strict=strict
-    )  # before torch, whose import takes seconds
+    # Before torch, whose import takes seconds.
+    log = read_log(settings, data, format_name=format_name, strict=strict)
     from training.checkpoint import save
     from training.train import train as fit_model
 

@@ -42,9 +42,7 @@ def read_amazon(place: Place, file: str) -> RawLog:
         for name, given in names.items():
             value = next((fields[one] for one in given if fields.get(one) is not None), None)
             columns[name].append(None if value is None else str(value))
-    rows = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
-        pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("line")
-    )
+    rows = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_row_index("line", offset=1)
     return RawLog(file=place.named(file), rows=rows, unit_ms=1000 if before else 1)
 
 

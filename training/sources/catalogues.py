@@ -33,21 +33,23 @@ def read_catalogue(place: Place) -> list[tuple[int, Row]] | None:
 
     A line that is cut off has fewer fields. Raises UnusableSource where the file cannot be read.
     """
-    for name in place.names:
-        reader = _reader_of(PurePosixPath(name.lower().removesuffix(".gz")).name, place.first_line(name))
-        if reader is not None:
-            return list(reader(_text(place.read(name))))
+    for file in place.names:
+        if (reader := _reader_of(place, file)) is not None:
+            return list(reader(_text(place.read(file))))
     return None
 
 
-def _reader_of(name: str, first_line: str) -> _Read | None:
-    """By the file's name and its header, where there is one."""
+def _reader_of(place: Place, file: str) -> _Read | None:
+    """By the file's name, and its first line where that alone does not tell."""
+    name = PurePosixPath(file.lower().removesuffix(".gz")).name
     if name == "movies.csv":
-        return _movies_csv if first_line.lower().startswith("movieid,") else None
+        return _movies_csv if place.first_line(file).lower().startswith("movieid,") else None
     if name.endswith(".item"):
-        return _recbole if "item_id:token" in first_line else _u_item if name == "u.item" else None
+        if "item_id:token" in place.first_line(file):
+            return _recbole
+        return _u_item if name == "u.item" else None
     if name.startswith("meta") and name.endswith((".json", ".jsonl")):
-        return _amazon if "asin" in first_line else None
+        return _amazon if "asin" in place.first_line(file) else None
     if name in ("movie_titles.txt", "movie_titles.csv"):
         return _movie_titles
     return _movies_dat if name == "movies.dat" else None

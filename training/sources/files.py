@@ -59,9 +59,6 @@ def read_interactions(
 
 def _events(raw: RawLog, *, like_from: float, dislike_below: float) -> pl.DataFrame:
     rows = raw.rows
-    for name in ("user_id", "item_id", "timestamp"):
-        if name not in rows.columns:
-            raise UnusableSource(f"{raw.file}: no {name}; found {', '.join(rows.columns)}")
     file = pl.col("file") if "file" in rows.columns else pl.lit(raw.file).alias("file")
     return rows.select(
         file.cast(pl.Categorical),

@@ -10,9 +10,8 @@ from pathlib import PurePosixPath
 
 import polars as pl
 
-from training.errors import UnusableSource
 from training.sources.place import Place
-from training.sources.raw_log import RawLog
+from training.sources.raw_log import RawLog, read_fields
 
 _RATINGS = re.compile(r"(mv_\d+|combined_data_\d+)\.txt(\.gz)?")
 _MOVIE = re.compile(r"\d+:")
@@ -35,23 +34,15 @@ def _files(place: Place) -> list[str]:
 
 
 def _read_one(content: bytes, *, said: str) -> pl.DataFrame:
-    try:
-        # The header tells how many fields there are: the first line is a movie's, and has one.
-        lines = pl.read_csv(
-            b"user_id,rating,day\n" + content,
-            quote_char=None,
-            infer_schema=False,
-            truncate_ragged_lines=True,
-            encoding="utf8-lossy",
-        )
-    except pl.exceptions.PolarsError as error:
-        raise UnusableSource(f"{said}: cannot be cut into fields ({str(error).splitlines()[0]})") from error
+    # The header tells how many fields there are: the first line is a movie's, and has one.
+    lines = read_fields(said, b"user_id,rating,day\n" + content, separator=",")
     movie = pl.col("user_id").str.strip_suffix(":")
     is_movie = pl.col("user_id").str.ends_with(":") & pl.col("rating").is_null()
     return (
-        lines.select(
+        lines.with_row_index("line", offset=1)
+        .select(
             pl.lit(said).alias("file"),
-            pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("line"),
+            "line",
             "user_id",
             pl.when(is_movie).then(movie).forward_fill().alias("item_id"),
             "rating",

@@ -9,18 +9,29 @@ import polars as pl
 
 from training.errors import UnusableSource
 
+_NEEDED = ("user_id", "item_id", "timestamp")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RawLog:
     """The rows of a file, in its order.
 
     `rows` has the columns line (UInt32, from 1), user_id, item_id, timestamp, and type or rating or neither,
-    and file where there are several; `unit_ms` is what its timestamps count, in milliseconds.
+    and file where there are several; `unit_ms` is what its timestamps count, in milliseconds. Raises
+    UnusableSource where a column that every log needs is missing.
     """
 
     file: str
     rows: pl.DataFrame
     unit_ms: int = 1
+
+    def __post_init__(self) -> None:
+        missing = [name for name in _NEEDED if name not in self.rows.columns]
+        if missing:
+            found = ", ".join(name for name in self.rows.columns if name != "line")
+            raise UnusableSource(
+                f"{self.file}: no column {', '.join(missing)}; found {found}; rename the columns"
+            )
 
     def time_ms(self) -> pl.Expr:
         """The rows' timestamps in ms since the epoch, Int64; null where one is no time."""
@@ -48,8 +59,28 @@ def read_delimited(
     `columns` names the fields of a file without a header; with one, `names` says what its fields, in lower
     case, are here, and the others are left out. Raises UnusableSource where a line cannot be cut.
     """
+    table = read_fields(file, content, separator=separator, columns=columns, quoted=quoted)
+    first_line = 1 if columns else 2
+    if names is not None:
+        found = {name: names[name.lower()] for name in table.columns if name.lower() in names}
+        table = table.select(list(found)).rename(found)
+    return RawLog(file=file, rows=table.with_row_index("line", offset=first_line), unit_ms=unit_ms)
+
+
+def read_fields(
+    file: str,
+    content: bytes,
+    *,
+    separator: str,
+    columns: Sequence[str] | None = None,
+    quoted: bool = False,
+) -> pl.DataFrame:
+    """The fields of each line as text, under the names of the header, or under `columns` where there is none.
+
+    Raises UnusableSource where a line cannot be cut.
+    """
     try:
-        table = pl.read_csv(
+        return pl.read_csv(
             content,
             separator=separator,
             has_header=columns is None,
@@ -63,9 +94,3 @@ def read_delimited(
         raise UnusableSource(f"{file}: empty; fetch it again") from error
     except pl.exceptions.PolarsError as error:
         raise UnusableSource(f"{file}: cannot be cut into fields ({str(error).splitlines()[0]})") from error
-    first_line = 1 if columns else 2
-    if names is not None:
-        found = {name: names[name.lower()] for name in table.columns if name.lower() in names}
-        table = table.select(list(found)).rename(found)
-    rows = table.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("line") + first_line)
-    return RawLog(file=file, rows=rows, unit_ms=unit_ms)

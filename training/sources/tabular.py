@@ -11,7 +11,6 @@ from training.errors import UnusableSource
 from training.sources.place import Place
 from training.sources.raw_log import RawLog
 
-NEEDED = ("user_id", "item_id", "timestamp")
 _SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson")
 
 
@@ -39,14 +38,7 @@ def read_table(place: Place, file: str) -> RawLog:
         table = reader(place.read(file))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UnusableSource(f"{said}: not readable as {suffix[1:]} ({_line(error)})") from error
-    missing = [name for name in NEEDED if name not in table.columns]
-    if missing:
-        raise UnusableSource(
-            f"{said}: no column {', '.join(missing)}; found {', '.join(table.columns)}; rename the columns"
-        )
-    first_line = 2 if suffix == ".csv" else 1
-    rows = table.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("line") + first_line)
-    return RawLog(file=said, rows=rows)
+    return RawLog(file=said, rows=table.with_row_index("line", offset=2 if suffix == ".csv" else 1))
 
 
 def _read_csv(content: bytes) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_app.cli.published import published_log
 from stream_app.cli.training_parts import LogFormat
 from tests.unit.training.logs import rows_of
 from training.errors import UnusableSource
@@ -138,6 +139,14 @@ def test_what_was_cut_off_or_is_no_archive_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(UnusableSource, match=said) as found:
             read_interactions(path)
         assert "\n" not in str(found.value) and str(path) in str(found.value)
+
+
+def test_a_log_without_times_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "log.inter"
+    path.write_text("user_id:token\titem_id:token\n1\t2\n")
+    for read in (read_interactions, published_log):
+        with pytest.raises(UnusableSource, match=f"{path}: no column timestamp; found user_id, item_id"):
+            read(path)
 
 
 def test_the_command_line_knows_every_format() -> None:
