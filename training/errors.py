@@ -13,3 +13,7 @@ class UnusableSource(TrainingError):
 
 class TrainingDiverged(TrainingError):
     """The loss is not a number any more."""
+
+
+class NothingToJudge(TrainingError):
+    """A log holds no event that a protocol could judge by."""

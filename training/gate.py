@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.metrics import figure, hits
-from training.evaluation.prequential import Judged
+from training.evaluation.intervals import figure
+from training.evaluation.judged import Judged
+from training.evaluation.metrics import hits
 
 LEAST_EVENTS = 30
 """With fewer judged events there is nothing to go by."""

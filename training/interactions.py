@@ -29,6 +29,7 @@ class Interactions:
     item          int32 [n]
     type_code     uint8 [n], the index in `EVENT_TYPES`
     timestamp_ms  int64 [n]
+    rating        float32 [n], NaN where a row has none; None where the log has no ratings
     `offsets` are those after the last record read, by "topic/partition" (empty where the log is a file);
     `rejected` counts what was left out, by reason; `rejected_rows` are the first of it, of a file.
     """
@@ -39,6 +40,7 @@ class Interactions:
     item: NDArray[np.int32]
     type_code: NDArray[np.uint8]
     timestamp_ms: NDArray[np.int64]
+    rating: NDArray[np.float32] | None = None
     offsets: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     rejected_rows: tuple[RejectedRow, ...] = ()
@@ -46,20 +48,41 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user)
 
+    @property
+    def has_times(self) -> bool:
+        """Whether its times tell anything: a file that gives only the order has all its events at one."""
+        return len(self) > 0 and bool((self.timestamp_ms != self.timestamp_ms[0]).any())
+
     def part(self, start: int, stop: int) -> Interactions:
         """The interactions from `start` to before `stop`, with the same codes.
 
         A part that ends earlier has no `offsets`: they would claim more than it holds.
         """
-        piece = slice(start, stop)
+        return replace(self.rows(slice(start, stop)), offsets=self.offsets if stop >= len(self) else {})
+
+    def rows(self, chosen: slice | NDArray[np.bool_]) -> Interactions:
+        """The interactions of a piece, or those that `chosen` [n] marks, with the same codes and no
+        `offsets`."""
         return replace(
             self,
-            user=self.user[piece],
-            item=self.item[piece],
-            type_code=self.type_code[piece],
-            timestamp_ms=self.timestamp_ms[piece],
-            offsets=self.offsets if stop >= len(self) else {},
+            user=self.user[chosen],
+            item=self.item[chosen],
+            type_code=self.type_code[chosen],
+            timestamp_ms=self.timestamp_ms[chosen],
+            rating=None if self.rating is None else self.rating[chosen],
+            offsets={},
         )
+
+    def with_codes(
+        self,
+        *,
+        users: tuple[str, ...],
+        items: tuple[str, ...],
+        user: NDArray[np.int32],
+        item: NDArray[np.int32],
+    ) -> Interactions:
+        """The same rows under other codes."""
+        return replace(self, users=users, items=items, user=user, item=item)
 
     def split(self, newest: float) -> tuple[Interactions, Interactions]:
         """The older part, and the `newest` fraction of the log."""

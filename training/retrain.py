@@ -14,8 +14,10 @@ import numpy as np
 from models.bundle.manifest import Manifest
 from models.bundle.registry import Registry
 from training.dataset import HistoryRules
-from training.evaluation import prequential, report
-from training.evaluation.recommender import FrozenModel
+from training.evaluation.judging import judge
+from training.evaluation.protocols import prequential
+from training.evaluation.results import rows_of
+from training.evaluation.served import ServedModel
 from training.export import export
 from training.fit_config import FitConfig
 from training.gate import Decision, decide
@@ -26,13 +28,14 @@ from training.torch_scorer import TorchScorer
 from training.train import TrainedModel, train
 
 _CANDIDATE = "candidate"
+_K = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentModel:
     """The model that serves now; `last_timestamp_ms` is where its training ended."""
 
-    model: FrozenModel
+    model: ServedModel
     last_timestamp_ms: int | None
 
 
@@ -56,7 +59,7 @@ class RetrainConfig:
 class RetrainReport:
     """What came of it. `version`, `uri` and `folder` are None where nothing was published.
 
-    `results` are rows as of `training.evaluation.report`; `seconds` is the time of each step.
+    `results` are rows as of `training.evaluation.results`; `seconds` is the time of each step.
     """
 
     version: str | None
@@ -113,7 +116,7 @@ def retrain(
             Path(folder),
             parent=current.model.name if current else None,
             metrics=metrics,
-            protocol=prequential.PROTOCOL,
+            protocol=prequential.NAME,
         )
         check(Path(folder))
         uri = publish(Path(folder), registry)
@@ -137,7 +140,7 @@ def _compare(
     rules: HistoryRules,
 ) -> tuple[Decision, list[dict[str, Any]]]:
     models = [
-        FrozenModel(
+        ServedModel(
             name=_CANDIDATE,
             scorer=TorchScorer(candidate.model),
             vocabulary=candidate.vocabulary,
@@ -150,15 +153,15 @@ def _compare(
     if current is not None and fair:
         models.append(current.model)
         first = unseen
-    judged = prequential.prequential(
-        log, first=first, rules=rules, models=models, rivals=[Popularity(), Popularity(days=30)]
-    )
+    plan = prequential.prequential_from(log, first=first, rules=rules)
+    asked, judged = judge(plan, [*models, Popularity(), Popularity(days=30)], k=_K)
     now = judged[1] if fair else None
-    decision = decide(judged[0], current=now, popularity=judged[len(models) :])
+    popularity = [one for one in judged[len(models) :] if one.not_applicable is None]
+    decision = decide(judged[0], current=now, popularity=popularity, k=_K)
     if current is not None and not fair:
         note = f"{current.model.name} has seen the newest part itself and was left out"
         decision = replace(decision, reason=f"{decision.reason}; {note}")
-    return decision, report.rows(judged, protocol=prequential.PROTOCOL, ks=[10])
+    return decision, rows_of(plan, asked, judged, ks=[_K])
 
 
 def _first_unseen(log: Interactions, first: int, current: CurrentModel | None) -> int:

@@ -32,7 +32,7 @@ COMMANDS: dict[str, Entry] = {
     "train": Entry("training", "Train a model from an interaction log."),
     "retrain": Entry("training", "Train from the events topic, compare, publish, announce."),
     "export": Entry("training", "Write a trained model as a bundle."),
-    "evaluate": Entry("training", "Compare models with their rivals on a log."),
+    "evaluate": Entry("evaluation", "Compare models with their rivals on a log."),
     "models": Entry("models", "The registry: which models there are."),
     "bench": Entry("bench", "Measure: the figures of the documentation."),
     "settings": Entry("settings", "What is set, and where; secrets hidden."),

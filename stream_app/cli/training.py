@@ -1,5 +1,4 @@
-"""`millstream train`, `export`, `evaluate`, `retrain`: the offline half. Torch is imported when one is
-called."""
+"""`millstream train`, `export`, `retrain`: the offline half. Torch is imported when one is called."""
 
 from __future__ import annotations
 
@@ -14,12 +13,15 @@ import typer
 from stream_app.cli.errors import Failure
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
-    LogFormat,
+    Data,
+    Epochs,
+    FormatName,
+    Seconds,
+    Seed,
+    Strict,
     announce_version,
     champion,
     configs,
-    contestants,
-    dump_split,
     open_bundle,
     read_log,
     require_train_extra,
@@ -27,21 +29,6 @@ from stream_app.cli.training_parts import (
 
 app = typer.Typer()
 
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="MovieLens, RecBole's .inter, Amazon reviews, or a table (Parquet, CSV, JSON lines): a file, a "
-        "folder or a zip archive; or kafka.",
-        metavar="DATA",
-    ),
-]
-FormatName = Annotated[
-    LogFormat | None, typer.Option("--format", help="What DATA is; found from its content by default.")
-]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has bad rows.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the log; 3 by default.")]
-Seconds = Annotated[float | None, typer.Option(min=1, help="End learning after so long, if not before.")]
-Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]
 Announce = Annotated[
     bool, typer.Option("--announce", help="Tell the workers, which then take the model over.")
 ]
@@ -141,65 +128,6 @@ def export(
 
 
 @app.command()
-def evaluate(
-    ctx: typer.Context,
-    data: Data,
-    format_name: FormatName = None,
-    strict: Strict = False,
-    protocol: Annotated[
-        str, typer.Option(help="prequential: test on each event, then learn from it.")
-    ] = "prequential",
-    models: Annotated[
-        str,
-        typer.Option(
-            help="With commas: attention (trained now, on the older part), latest or a version of the "
-            "registry, popularity, popularity-<days>d, random."
-        ),
-    ] = "attention,popularity,popularity-30d,popularity-7d,random",
-    k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",
-    newest: Annotated[
-        float, typer.Option(help="Which part of the log is tested on, above 0, below 1.")
-    ] = 0.2,
-    epochs: Epochs = None,
-    seconds: Seconds = None,
-    seed: Seed = 0,
-    split_folder: Annotated[
-        Path | None,
-        typer.Option("--dump-split", help="Write history and test events here as Parquet.", metavar="DIR"),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compare models with their rivals on a log.
-
-    Judged is every positive event of the newest part whose user has a history and whose item that history
-    does not hold, by the list that the worker would have given before it. Intervals are 95 % bootstrap
-    intervals over users.
-    """
-    if protocol != "prequential":
-        known = protocol in ("leave-one-out", "temporal", "k-fold")
-        raise typer.BadParameter(
-            f"--protocol {protocol} {'comes with a later version' if known else 'is unknown'}; "
-            "use prequential"
-        )
-    if not 0 < newest < 1:
-        raise typer.BadParameter(f"--newest {newest} is not between 0 and 1")
-    ks = _lengths(k)
-    require_train_extra()
-    from training.evaluation import prequential, report
-
-    settings = settings_of(ctx)
-    log = read_log(settings, data, format_name=format_name, strict=strict)
-    older, newer = log.split(newest)
-    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
-    if split_folder:
-        dump_split(split_folder, history=older, test=newer)
-    compared, rivals = contestants(models, settings=settings, older=older, rules=rules, fit=fit)
-    judged = prequential.prequential(log, first=len(older), rules=rules, models=compared, rivals=rivals)
-    rows = report.rows(judged, protocol=protocol, ks=ks)
-    answer(report.as_text(rows), {"results": rows}, as_json=as_json)
-
-
-@app.command()
 def retrain(
     ctx: typer.Context,
     data: Data = "kafka",
@@ -279,10 +207,3 @@ def _publish(ctx: typer.Context, trained: Any, *, announce: bool) -> dict[str, A
     if announce:
         announce_version(settings, registry, manifest.version)
     return {"version": manifest.version, "uri": uri, "announced": announce}
-
-
-def _lengths(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and 1 <= int(part) <= 100 for part in parts):
-        raise typer.BadParameter(f"--k {text} is not a number from 1 to 100, or several with commas")
-    return [int(part) for part in parts]

@@ -4,28 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stream_app.cli.errors import Failure
 from stream_app.cli.session import connect, say, topic_names
+from stream_app.domain.ratings import DISLIKE_BELOW, LIKE_FROM
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
     from models.bundle.registry import Registry
     from training.dataset import HistoryRules
-    from training.evaluation.recommender import FrozenModel, Rival
+    from training.evaluation.served import ServedModel
     from training.fit_config import FitConfig
     from training.interactions import Interactions
     from training.retrain import CurrentModel
 
 KAFKA = "kafka"
 _DAY_MS = 86_400_000
-_POPULARITY = re.compile(r"popularity(?:-(\d+(?:\.\d+)?)d)?")
+
+
+class LogFormat(StrEnum):
+    """`training.sources.formats.FORMATS`, without importing polars to say so."""
+
+    movielens = "movielens"
+    netflix = "netflix"
+    recbole = "recbole"
+    amazon = "amazon"
+    order = "order"
+    table = "table"
+
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="MovieLens, RecBole's .inter, Amazon reviews, or a table (Parquet, CSV, JSON lines): a file, a "
+        "folder or a zip archive; or kafka.",
+        metavar="DATA",
+    ),
+]
+FormatName = Annotated[
+    LogFormat | None, typer.Option("--format", help="What DATA is; found from its content by default.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has bad rows.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the log; 3 by default.")]
+Seconds = Annotated[float | None, typer.Option(min=1, help="End learning after so long, if not before.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]
 
 
 def require_train_extra() -> None:
@@ -37,18 +64,14 @@ def require_train_extra() -> None:
         raise Failure(f"{', '.join(missing)} missing; {remedy}")
 
 
-class LogFormat(StrEnum):
-    """`training.sources.formats.FORMATS`, without importing polars to say so."""
-
-    movielens = "movielens"
-    netflix = "netflix"
-    recbole = "recbole"
-    amazon = "amazon"
-    table = "table"
-
-
 def read_log(
-    settings: Settings, data: str, *, format_name: LogFormat | None = None, strict: bool = False
+    settings: Settings,
+    data: str,
+    *,
+    format_name: LogFormat | None = None,
+    strict: bool = False,
+    like_from: float = LIKE_FROM,
+    dislike_below: float = DISLIKE_BELOW,
 ) -> Interactions:
     """The interactions of a file, of a folder, or of the events topic; what was left out is told."""
     from training.sources.files import read_interactions
@@ -57,7 +80,13 @@ def read_log(
         log = asyncio.run(_read_topic(settings))
     else:
         name = format_name.value if format_name else None
-        log = read_interactions(Path(data), format_name=name, strict=strict)
+        log = read_interactions(
+            Path(data),
+            format_name=name,
+            strict=strict,
+            like_from=like_from,
+            dislike_below=dislike_below,
+        )
     for reason, count in log.rejected.items():
         say(f"left out {count} × {reason}")
     for row in log.rejected_rows:
@@ -94,73 +123,19 @@ def configs(
     return rules, fit if epochs is None else FitConfig(epochs=epochs, seconds=seconds, seed=seed)
 
 
-def open_bundle(folder: Path) -> FrozenModel:
+def open_bundle(folder: Path) -> ServedModel:
     """A bundle as a worker would load it, verified and tried. Raises BundleError where it could not be
     served."""
     from stream_app.scoring.snapshot import load_snapshot
-    from training.evaluation.recommender import FrozenModel
+    from training.evaluation.served import ServedModel
 
     snapshot = load_snapshot(folder, device="cpu")
-    return FrozenModel(
+    return ServedModel(
         name=snapshot.version,
         scorer=snapshot.scorer,
         vocabulary=snapshot.vocabulary,
         max_length=snapshot.manifest.max_length,
     )
-
-
-def contestants(
-    names: str, *, settings: Settings, older: Interactions, rules: HistoryRules, fit: FitConfig
-) -> tuple[list[FrozenModel], list[Rival]]:
-    """The models and rivals that are asked for by name. Raises BadParameter for an unknown one."""
-    from models.bundle.registry import Registry
-    from training.rivals.popularity import Popularity
-    from training.rivals.random import Random
-
-    registry = Registry(settings.registry)
-    known = registry.versions()
-    asked = list(dict.fromkeys(name.strip() for name in names.split(",")))
-    for name in asked:
-        if name == "latest" and not known:
-            raise typer.BadParameter(
-                f"--models latest: no models in {settings.registry} yet; run millstream train"
-            )
-        if name not in ("attention", "latest", "random", *known) and not _POPULARITY.fullmatch(name):
-            raise typer.BadParameter(f"--models {name} is unknown; millstream models list shows the versions")
-    models: list[FrozenModel] = []
-    rivals: list[Rival] = []
-    for name in asked:
-        if match := _POPULARITY.fullmatch(name):
-            rivals.append(Popularity(days=float(match[1]) if match[1] else None))
-        elif name == "random":
-            rivals.append(Random(seed=fit.seed))
-        elif name == "attention":
-            models.append(_trained(older, rules=rules, fit=fit))
-        else:
-            models.append(_registered(registry, known[-1] if name == "latest" else name, older=older))
-    return models, rivals
-
-
-def _trained(older: Interactions, *, rules: HistoryRules, fit: FitConfig) -> FrozenModel:
-    import sys
-
-    from training.evaluation.recommender import FrozenModel
-    from training.torch_scorer import TorchScorer
-    from training.train import train
-
-    say(f"training on {len(older)} interactions")
-    trained = train(older, rules=rules, config=fit, show_progress=sys.stderr.isatty(), say=say)
-    scorer = TorchScorer(trained.model)
-    return FrozenModel(
-        name="attention", scorer=scorer, vocabulary=trained.vocabulary, max_length=rules.max_length
-    )
-
-
-def _registered(registry: Registry, version: str, *, older: Interactions) -> FrozenModel:
-    end_ms = registry.manifest(version).training_window.last_timestamp
-    if end_ms is not None and len(older) and end_ms > older.timestamp_ms[-1]:
-        say(f"{version} has seen events of the tested part: its figures are too good")
-    return open_bundle(registry.fetch(version))
 
 
 def champion(settings: Settings, registry: Registry, *, announced: bool) -> CurrentModel | None:
@@ -213,22 +188,3 @@ def announce_version(settings: Settings, registry: Registry, version: str) -> No
 
     asyncio.run(send())
     say(f"announced {version} on channel {settings.channel}")
-
-
-def dump_split(folder: Path, *, history: Interactions, test: Interactions) -> None:
-    """Write both parts as Parquet, so that others can compare on the same events."""
-    import numpy as np
-    import polars as pl
-
-    from models.bundle.signature import EVENT_TYPES
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, part in (("history", history), ("test", test)):
-        pl.DataFrame(
-            {
-                "user_id": np.array(part.users, dtype=object)[part.user].tolist(),
-                "item_id": np.array(part.items, dtype=object)[part.item].tolist(),
-                "type": np.array(EVENT_TYPES, dtype=object)[part.type_code].tolist(),
-                "timestamp": part.timestamp_ms,
-            }
-        ).write_parquet(folder / f"{name}.parquet")

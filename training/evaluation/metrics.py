@@ -1,66 +1,101 @@
-"""Figures of a ranking, from the rank that each event's item had in its list."""
+"""Figures of a ranking, from the rank that each question's one target had in its list.
+
+There is one relevant item a question. Several of the classic figures are then one figure: recall is the hit
+rate, average precision is the reciprocal rank. They are given under all their names, as papers do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ranks = NDArray[np.int64]
-"""int64 [events]: 1 is the top of the list, 0 = not in the list."""
+"""int64 [questions]: 1 is the top of the list, 0 = not in the list."""
+
+
+def rank_of(lists: NDArray[np.int32], targets: NDArray[np.int32]) -> Ranks:
+    """Where each target stands in its list, int64 [n].
+
+    lists    int32 [n, K], item codes, best first; −1 = no candidate
+    targets  int32 [n], item codes; a negative one is no item and is in no list
+    """
+    if lists.shape[1] == 0:
+        return np.zeros(len(lists), dtype=np.int64)
+    found = (lists == targets[:, None]) & (targets >= 0)[:, None]
+    place = found.argmax(axis=1)
+    return np.where(found[np.arange(len(lists)), place], place + 1, 0).astype(np.int64)
 
 
 def hits(ranks: Ranks, k: int) -> NDArray[np.float64]:
-    """1 where the item is among the first k; its mean is the hit rate (recall, as there is one item an
-    event)."""
+    """hit = 1 where 1 ≤ rank ≤ k, else 0, float64 [questions]; the mean is the hit rate, HR@k."""
     return ((ranks > 0) & (ranks <= k)).astype(np.float64)
 
 
 def discounted_gains(ranks: Ranks, k: int) -> NDArray[np.float64]:
-    """1 / log2(rank + 1) within the first k, else 0; its mean is NDCG."""
+    """hit / log2(rank + 1), float64 [questions]; the mean is NDCG@k.
+
+    The ideal list has the one target at the top: its gain is 1, so nothing is left to normalise (Järvelin and
+    Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002).
+    """
     return hits(ranks, k) / np.log2(np.maximum(ranks, 1) + 1.0)
 
 
 def reciprocal_ranks(ranks: Ranks, k: int) -> NDArray[np.float64]:
-    """1 / rank within the first k, else 0; its mean is MRR."""
+    """hit / rank, float64 [questions]; the mean is MRR@k (Voorhees, TREC-8 question answering, 1999)."""
     return hits(ranks, k) / np.maximum(ranks, 1)
+
+
+def average_precisions(ranks: Ranks, k: int) -> NDArray[np.float64]:
+    """Σ over hits of precision at the hit's rank / relevant items, float64 [questions]; the mean is MAP@k.
+
+    With one relevant item the sum has one term, 1 / rank: the reciprocal rank.
+    """
+    return reciprocal_ranks(ranks, k)
+
+
+def precisions(ranks: Ranks, k: int) -> NDArray[np.float64]:
+    """hit / k, float64 [questions]; at most 1 / k. A list that is shorter than k is divided by k as well."""
+    return hits(ranks, k) / k
+
+
+def recalls(ranks: Ranks, k: int) -> NDArray[np.float64]:
+    """hit / relevant items, float64 [questions]. With one relevant item it is the hit rate."""
+    return hits(ranks, k)
+
+
+def f1_scores(ranks: Ranks, k: int) -> NDArray[np.float64]:
+    """2 P R / (P + R) of each question's precision and recall at k, 0 where both are 0, float64 [questions].
+
+    With one relevant item it is 2 hit / (k + 1).
+    """
+    precision, recall = precisions(ranks, k), recalls(ranks, k)
+    both = precision + recall
+    return np.divide(2.0 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
+
+
+def accuracies(ranks: Ranks, k: int, *, items: int) -> NDArray[np.float64]:
+    """(TP + TN) / V = 1 − (k + 1 − 2 hit) / V, float64 [questions], for a catalogue of V = `items`.
+
+    Accuracy belongs to classifiers. For a ranking: the first k are taken for "will take", all other items of
+    the catalogue for "will not". A hit gets k − 1 items wrong (the others of the list); a miss gets k + 1
+    wrong (the list and the target). A catalogue of fewer than k items is in the list as a whole: k is V then.
+
+    It is of little use. Nearly all items are rightly "will not": with V in the thousands every model is above
+    .99, the best and the worst differ by 2 / V, and a list of nothing (1 − 1 / V) beats all of them.
+    """
+    listed = min(k, items)
+    return 1.0 - (listed + 1.0 - 2.0 * hits(ranks, k)) / items
 
 
 METRICS: dict[str, Callable[[Ranks, int], NDArray[np.float64]]] = {
     "hr": hits,
     "ndcg": discounted_gains,
     "mrr": reciprocal_ranks,
+    "map": average_precisions,
+    "precision": precisions,
+    "recall": recalls,
+    "f1": f1_scores,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A mean over events, with the interval that 95 of 100 other draws of users would lie in."""
-
-    value: float
-    low: float
-    high: float
-
-
-def figure(
-    gains: NDArray[np.float64], user: NDArray[np.int64], *, draws: int = 1000, seed: int = 0
-) -> Figure:
-    """The mean of `gains` [events], and its bootstrap interval over users.
-
-    `user` [events] are codes from 0. Events of one user hang together: drawing events one by one would make
-    the interval too narrow.
-    """
-    if not len(gains):
-        return Figure(value=0.0, low=0.0, high=0.0)
-    users = int(user.max()) + 1
-    gain, events = np.bincount(user, weights=gains, minlength=users), np.bincount(user, minlength=users)
-    present = events > 0
-    gain, events = gain[present], events[present]
-    drawn = np.random.default_rng(seed).multinomial(
-        len(gain), np.full(len(gain), 1.0 / len(gain)), size=draws
-    )
-    means = (drawn @ gain) / (drawn @ events)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Figure(value=float(gains.mean()), low=float(low), high=float(high))
+"""Those that need nothing but ranks and k, by the names that reports use."""

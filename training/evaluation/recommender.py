@@ -1,57 +1,61 @@
-"""What can be evaluated: rivals that learn from the stream, and models that are asked in batches."""
+"""What can be evaluated. A recommender is fitted on a log, then asked for batches of histories."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.vocabulary import Vocabulary
-from stream_app.domain.decoding import Interaction
-from stream_app.domain.encoding import ModelInputs, encode
-from stream_app.domain.ranking import Ranked
+from training.evaluation.histories import Histories
+from training.interactions import Interactions
 
 
-class Scorer(Protocol):
-    """A model, whatever runs it; the worker's scorers are of this kind."""
-
-    def score(self, inputs: ModelInputs) -> Ranked: ...
+class NotApplicable(Exception):
+    """A recommender cannot do this protocol, or not with this log; the message says why."""
 
 
-class Rival(Protocol):
-    """A recommender that moves with the stream."""
+class Recommender(Protocol):
+    """Item and user codes are those of the log, in all its parts alike."""
 
     @property
     def name(self) -> str: ...
 
-    def learn(self, event: Interaction) -> None:
-        """Take note of an event; events come in the order of the log."""
+    def fit(self, training: Interactions) -> None:
+        """Forget what was, and learn from these events, given in order. Raises NotApplicable."""
         ...
 
-    def recommend(self, record: bytes, *, k: int) -> Sequence[int]:
-        """Hashes of the best k items for a stored history, best first, without what the history holds."""
+    def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
+        """Item codes int32 [batch, k], best first; −1 where no candidate is left, or where the item is none
+        of the log.
+
+        None of them is in the user's `histories.seen`.
+        """
         ...
 
 
-class FrozenModel:
-    """A model that does not learn while it is evaluated: its answer depends on the history alone."""
+@runtime_checkable
+class Learner(Recommender, Protocol):
+    """One that moves with the stream between two fits."""
 
-    def __init__(self, *, name: str, scorer: Scorer, vocabulary: Vocabulary, max_length: int) -> None:
-        self.name = name
-        self._scorer, self._vocabulary, self._max_length = scorer, vocabulary, max_length
+    def learn(self, events: Interactions) -> None:
+        """Take note of the next events, in order; every event after the last fit is given once."""
+        ...
 
-    def ranks(
-        self,
-        records: Sequence[bytes],
-        now_ms: NDArray[np.int64],
-        item_hashes: NDArray[np.uint64],
-        *,
-        k: int,
-    ) -> NDArray[np.int64]:
-        """Each item's rank in the list that its history gets, int64 [batch]; 0 = not among the k."""
-        ranked = self._scorer.score(encode(records, now_ms, self._vocabulary, max_length=self._max_length))
-        rows = self._vocabulary.rows(item_hashes)
-        found = (ranked.topk_ids[:, :k] == rows[:, None]) & (rows[:, None] > 0)  # [batch, k]
-        return np.where(found.any(1), found.argmax(1) + 1, 0).astype(np.int64)
+
+@runtime_checkable
+class Probabilistic(Recommender, Protocol):
+    """One that says how probable it is that a user takes an item."""
+
+    def probabilities(self, histories: Histories, items: NDArray[np.int32]) -> NDArray[np.float64]:
+        """From 0 to 1, float64 [batch, c], for the item codes int32 [batch, c]."""
+        ...
+
+
+@runtime_checkable
+class Rater(Recommender, Protocol):
+    """One that predicts ratings."""
+
+    def ratings(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float64]:
+        """In the log's unit, float64 [n], for codes int32 [n]; users and items may be unknown to the fit."""
+        ...

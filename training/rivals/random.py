@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
-from stream_app.domain.decoding import Interaction
-from stream_app.domain.history import columns
+from training.evaluation.histories import Histories
+from training.interactions import Interactions
 
 
 class Random:
@@ -16,19 +15,30 @@ class Random:
     name = "random"
 
     def __init__(self, *, seed: int = 0) -> None:
-        self._random = np.random.default_rng(seed)
-        self._known: set[int] = set()
-        self._hashes: list[int] = []
+        self._seed = seed
 
-    def learn(self, event: Interaction) -> None:
-        """Take note of the item."""
-        if event.item_hash not in self._known:
-            self._known.add(event.item_hash)
-            self._hashes.append(event.item_hash)
+    def fit(self, training: Interactions) -> None:
+        """Take note of the items."""
+        self._random = np.random.default_rng(self._seed)
+        self._is_known = np.zeros(len(training.items), dtype=bool)
+        self._known: list[int] = []
+        self.learn(training)
 
-    def recommend(self, record: bytes, *, k: int) -> Sequence[int]:
-        """k items, or all there are, that the stored window does not hold."""
-        seen = set(columns(record)[:, 0].tolist())
-        # As many more as could be taken out again.
-        drawn = self._random.choice(len(self._hashes), min(k + len(seen), len(self._hashes)), replace=False)
-        return [item for place in drawn.tolist() if (item := self._hashes[place]) not in seen][:k]
+    def learn(self, events: Interactions) -> None:
+        """Take note of further items."""
+        fresh = np.unique(events.item[~self._is_known[events.item]])
+        self._is_known[fresh] = True
+        self._known.extend(fresh.tolist())
+
+    def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
+        """k items that are not seen, int32 [batch, k]; −1 where there are fewer."""
+        known = np.array(self._known, dtype=np.int32)
+        lists = np.full((len(histories), k), -1, dtype=np.int32)
+        for row in range(len(histories)):
+            seen = histories.seen[row]
+            # As many more as could be taken out again.
+            wanted = min(k + len(seen), len(known))
+            drawn = known[self._random.choice(len(known), wanted, replace=False)]
+            fresh = drawn[~np.isin(drawn, seen)][:k]
+            lists[row, : len(fresh)] = fresh
+        return lists

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.evaluation.prequential import Judged
+from training.evaluation.judged import Judged
 from training.gate import decide
 
 
 def _judged(name: str, rate: float, *, events: int = 400) -> Judged:
-    rank = (np.arange(events) % 100 < rate * 100).astype(np.int64)
-    return Judged(name=name, user=np.arange(events) % 40, rank=rank, skipped={}, seconds=0.0)
+    return _ranked(name, (np.arange(events) % 100 < rate * 100).astype(np.int64))
+
+
+def _ranked(name: str, rank: NDArray[np.int64]) -> Judged:
+    questions = np.arange(len(rank))
+    lists = np.full((len(rank), 10), -1, dtype=np.int32)
+    return Judged(name=name, user=(questions % 40).astype(np.int32), rank=rank, lists=lists, chosen=questions)
 
 
 POPULARITY = _judged("popularity", 0.1)
@@ -39,8 +45,7 @@ def test_a_difference_that_may_be_chance_passes() -> None:
     new, old = _judged("new", 0.3), _judged("old", 0.3)
     rank = old.rank.copy()
     rank[np.flatnonzero(rank == 0)[0]] = 1  # one hit more
-    better = Judged(name="old", user=old.user, rank=rank, skipped={}, seconds=0.0)
-    assert decide(new, current=better, popularity=[POPULARITY]).passed
+    assert decide(new, current=_ranked("old", rank), popularity=[POPULARITY]).passed
 
 
 def test_too_few_events_decide_nothing() -> None:

@@ -13,7 +13,7 @@ from stream_app.domain.messages import ModelAnnouncement
 from stream_app.scoring.snapshot import load_snapshot
 from tests.unit.training.logs import log_of, successors
 from training.dataset import HistoryRules
-from training.evaluation.recommender import FrozenModel
+from training.evaluation.served import ServedModel
 from training.fit_config import FitConfig
 from training.interactions import Interactions
 from training.publish import announcement_of
@@ -24,9 +24,9 @@ POPULARITY = ["popularity", "popularity-30d"]
 CONFIG = RetrainConfig(rules=HistoryRules(max_length=10), fit=LEARNING, newest=0.2)
 
 
-def _open(folder: Path) -> FrozenModel:
+def _open(folder: Path) -> ServedModel:
     snapshot = load_snapshot(folder, device="cpu")
-    return FrozenModel(
+    return ServedModel(
         name=snapshot.version,
         scorer=snapshot.scorer,
         vocabulary=snapshot.vocabulary,

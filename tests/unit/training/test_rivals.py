@@ -1,76 +1,102 @@
-"""What a model must beat."""
+"""What a model must beat at the least: popularity and chance."""
 
 from __future__ import annotations
 
-from models.bundle.hashing import item_hash
-from stream_app.domain.decoding import Interaction
-from stream_app.domain.history import extend
-from tests.unit.training.logs import DAY_MS, START_MS
+import numpy as np
+import pytest
+
+from tests.unit.training.logs import histories_of, log_of, names_of
+from training.evaluation.recommender import NotApplicable
+from training.interactions import Interactions
 from training.rivals.popularity import Popularity
 from training.rivals.random import Random
 
-
-def _event(item: str, *, day: float = 0.0) -> Interaction:
-    return Interaction(0, b"u", item_hash(item), START_MS + round(day * DAY_MS), 1, item)
+DAY_S = 86_400
 
 
-def _record(*items: str) -> bytes:
-    events = [_event(item)._replace(offset=place) for place, item in enumerate(items)]
-    record = extend(None, events, epoch=0, limit=200, max_age_ms=DAY_MS)
-    assert record is not None
-    return record
+def _viewed(items: str, *, day: float = 0.0) -> list[tuple[str, str, str, int]]:
+    return [("u", item, "view", round(day * DAY_S)) for item in items]
 
 
-def _hashes(items: str) -> list[int]:
-    return [item_hash(item) for item in items]
+def _best(rival: Popularity, log: Interactions, history: str = "z", *, k: int = 3) -> list[str]:
+    return names_of(log, rival.recommend(histories_of(log, history), k=k))[0]
 
 
 def test_the_most_frequent_come_first_then_the_first_to_occur() -> None:
-    popularity = Popularity()
-    for item in "abccbdd":
-        popularity.learn(_event(item))
-    assert list(popularity.recommend(_record("z"), k=3)) == _hashes("bcd")
+    log = log_of(_viewed("zabccbdd"))
+    rival = Popularity()
+    rival.fit(log)
+    assert _best(rival, log) == ["b", "c", "d"]
 
 
-def test_what_the_history_holds_is_left_out() -> None:
-    popularity = Popularity()
-    for item in "aaabbc":
-        popularity.learn(_event(item))
-    assert list(popularity.recommend(_record("a", "z"), k=3)) == _hashes("bc")
-
-
-def test_only_the_last_days_count() -> None:
-    recent = Popularity(days=7)
-    for item in "aaa":
-        recent.learn(_event(item))
-    for item in "bbc":
-        recent.learn(_event(item, day=5))
-    assert list(recent.recommend(_record("z"), k=3)) == _hashes("abc")
-    recent.learn(_event("c", day=8))
-    recent.learn(_event("c", day=8))
-    assert list(recent.recommend(_record("z"), k=3)) == _hashes("cb")
-    assert recent.name == "popularity-7d"
+def test_what_was_seen_is_left_out() -> None:
+    log = log_of(_viewed("zaaabbc"))
+    rival = Popularity()
+    rival.fit(log)
+    assert _best(rival, log, "az") == ["b", "c"]
+    beyond_the_window = histories_of(log, "z", earlier=["b"])
+    assert names_of(log, rival.recommend(beyond_the_window, k=3)) == [["a", "c"]]
 
 
 def test_ties_at_the_last_place_go_to_the_first_to_occur() -> None:
-    popularity = Popularity()
-    for item in "abcdefgh":
-        popularity.learn(_event(item))
-    assert list(popularity.recommend(_record("z"), k=3)) == _hashes("abc")
+    log = log_of(_viewed("zabcdefgh"))
+    rival = Popularity()
+    rival.fit(log)
+    assert _best(rival, log) == ["a", "b", "c"]
+
+
+def test_only_the_last_days_count() -> None:
+    log = log_of([*_viewed("zaaa"), *_viewed("bbc", day=5), *_viewed("cc", day=8)])
+    rival = Popularity(days=7)
+    rival.fit(log.part(0, 7))
+    assert _best(rival, log) == ["a", "b", "c"]
+    rival.learn(log.part(7, 8))
+    rival.learn(log.part(8, 9))
+    assert _best(rival, log) == ["c", "b"]
+    assert rival.name == "popularity-7d"
+    again = Popularity(days=7)
+    again.fit(log)
+    assert _best(again, log) == ["c", "b"]
+
+
+def test_an_event_a_half_life_older_counts_half() -> None:
+    log = log_of([*_viewed("zaaaab"), *_viewed("bb", day=30), *_viewed("c", day=45)])
+    rival = Popularity(half_life_days=30)
+    rival.fit(log.part(0, 8))
+    assert _best(rival, log) == ["b", "a"]  # 2.5 against 4 / 2
+    rival.learn(log.part(8, 9))
+    assert _best(rival, log) == ["b", "a", "c"]  # 1.77, 1.41, 1 at the time of c
+
+
+def test_decayed_counts_outlive_any_number_of_half_lives() -> None:
+    log = log_of([*_viewed("z"), *_viewed("a", day=1), *_viewed("b", day=5000), *_viewed("bc", day=9000)])
+    rival = Popularity(half_life_days=1)
+    rival.fit(log.part(0, 2))
+    rival.learn(log.part(2, 3))
+    rival.learn(log.part(3, 5))
+    assert _best(rival, log) == ["b", "c"]
+
+
+@pytest.mark.parametrize("rival", [Popularity(days=7), Popularity(half_life_days=30)])
+def test_where_the_log_has_no_times_what_needs_them_says_so(rival: Popularity) -> None:
+    with pytest.raises(NotApplicable, match="the log has no times"):
+        rival.fit(log_of(_viewed("abc")))
 
 
 def test_random_draws_each_item_evenly_and_none_that_was_seen() -> None:
+    log = log_of(_viewed("abcdef"))
     rival = Random(seed=1)
-    for item in "abcdef":
-        rival.learn(_event(item))
-    drawn = [hash_ for _ in range(600) for hash_ in rival.recommend(_record("a"), k=2)]
-    counts = [drawn.count(hash_) for hash_ in _hashes("abcdef")]
-    assert counts[0] == 0
+    rival.fit(log)
+    drawn = rival.recommend(histories_of(log, *["a"] * 600), k=2)
+    counts = np.bincount(drawn.ravel(), minlength=6)
+    assert counts[0] == 0 and counts.sum() == 1200
     assert all(180 < count < 300 for count in counts[1:])
 
 
 def test_random_gives_all_there_is_when_that_is_less_than_k() -> None:
+    log = log_of(_viewed("abcd"))
     rival = Random()
-    for item in "abc":
-        rival.learn(_event(item))
-    assert sorted(rival.recommend(_record("b"), k=10)) == sorted(_hashes("ac"))
+    rival.fit(log.part(0, 3))
+    assert sorted(names_of(log, rival.recommend(histories_of(log, "b"), k=10))[0]) == ["a", "c"]
+    rival.learn(log.part(3, 4))
+    assert sorted(names_of(log, rival.recommend(histories_of(log, "b"), k=10))[0]) == ["a", "c", "d"]

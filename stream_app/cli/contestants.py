@@ -1,0 +1,123 @@
+"""What `millstream evaluate --models` names: rivals, and models of the registry."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from stream_app.cli.errors import Failure
+from stream_app.cli.published import published_items
+from stream_app.cli.session import say
+from stream_app.cli.tables import Rejects, read_table
+from stream_app.cli.training_parts import KAFKA, open_bundle
+from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from training.evaluation.planning import Prepared
+    from training.evaluation.recommender import Recommender
+    from training.fit_config import FitConfig
+    from training.rivals.named import ItemFields
+
+_EVERYTHING = "all"
+
+
+def check_names(models: str, *, settings: Settings) -> list[str]:
+    """The names each once, `latest` and `all` resolved. Raises BadParameter for an unknown one."""
+    from models.bundle.registry import Registry
+    from training.rivals.named import ALL, is_rival
+
+    known = Registry(settings.registry).versions()
+    names: list[str] = []
+    for name in (part.strip() for part in models.split(",")):
+        if name == _EVERYTHING:
+            names += ALL
+        elif name == "latest":
+            if not known:
+                raise typer.BadParameter(
+                    f"--models latest: no models in {settings.registry} yet; run millstream train"
+                )
+            names.append(known[-1])
+        elif is_rival(name) or name in known:
+            names.append(name)
+        else:
+            raise typer.BadParameter(f"--models {name} is unknown; millstream evaluate --help names all")
+    return list(dict.fromkeys(names))
+
+
+def contestants(
+    names: list[str],
+    prepared: Prepared,
+    *,
+    settings: Settings,
+    fit: FitConfig,
+    items: ItemFields,
+    whole_ranking: bool = False,
+) -> list[Recommender]:
+    """The recommenders of these names; `whole_ranking` has them rank everything, not the best 100."""
+    from training.rivals.named import RivalParts, is_rival, rival_named
+
+    log = prepared.plan.log
+    parts = RivalParts(
+        rules=prepared.rules,
+        fit=fit,
+        items=items,
+        seed=fit.seed,
+        k_limit=len(log.items) if whole_ranking else RivalParts.k_limit,
+        show_progress=sys.stderr.isatty(),
+        say=say,
+    )
+    tested_from_ms = prepared.plan.retrained_at_ms[0] if prepared.plan.retrained_at_ms else None
+    return [
+        rival_named(name, parts)
+        if is_rival(name)
+        else _registered(name, settings=settings, tested_from_ms=tested_from_ms)
+        for name in names
+    ]
+
+
+def fields_of_items(data: str, file: Path | None) -> dict[str, dict[str, Any]]:
+    """The items' fields by id: of `file`, or else of DATA where that is a folder or an archive with items.
+
+    Raises Failure where `file` is named and is no table of items.
+    """
+    if file is None:
+        file = None if data == KAFKA else _items_beside(Path(data))
+        if file is None:
+            return {}
+    rejects = Rejects()
+    table = published_items(file)
+    if table is None:
+        table = read_table(file, rejects=rejects, required=("item_id",))
+    for line in rejects.lines():
+        say(line)
+    return {str(row["item_id"]): row for _, row in table if row.get("item_id") not in (None, "")}
+
+
+def _items_beside(data: Path) -> Path | None:
+    """Where the items of a data set are: the set itself, or a table in its folder."""
+    if not data.is_dir():
+        return data if data.suffix.lower() == ".zip" and _has_items(data) else None
+    tables = (data / f"items.{ending}" for ending in ("parquet", "csv", "jsonl"))
+    return next((table for table in tables if table.is_file()), data if _has_items(data) else None)
+
+
+def _has_items(data: Path) -> bool:
+    try:
+        return published_items(data) is not None
+    except Failure:
+        return False
+
+
+def _registered(version: str, *, settings: Settings, tested_from_ms: int | None) -> Recommender:
+    from models.bundle.registry import Registry
+
+    registry = Registry(settings.registry)
+    end_ms = registry.manifest(version).training_window.last_timestamp
+    if tested_from_ms is None:
+        say(f"{version} was trained before: what it has seen of the tested events makes its figures too good")
+    elif end_ms is not None and end_ms > tested_from_ms:
+        say(f"{version} has seen events of the tested part: its figures are too good")
+    return open_bundle(registry.fetch(version))

@@ -1,0 +1,194 @@
+"""`millstream evaluate`: models against their rivals on a log, under a named protocol."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from enum import StrEnum
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stream_app.cli.contestants import check_names, contestants, fields_of_items
+from stream_app.cli.progress import progress
+from stream_app.cli.session import AsJson, answer, say, settings_of
+from stream_app.cli.training_parts import (
+    Data,
+    Epochs,
+    FormatName,
+    Seconds,
+    Seed,
+    Strict,
+    configs,
+    read_log,
+    require_train_extra,
+)
+
+app = typer.Typer()
+
+
+class Protocol(StrEnum):
+    """Who is asked what, after learning from what."""
+
+    prequential = "prequential"
+    leave_one_out = "leave-one-out"
+    temporal = "temporal"
+    k_fold = "k-fold"
+
+
+class Seen(StrEnum):
+    """What is neither recommended nor asked for."""
+
+    window = "window"
+    all = "all"
+
+
+@app.command()
+def evaluate(
+    ctx: typer.Context,
+    data: Data,
+    format_name: FormatName = None,
+    strict: Strict = False,
+    protocol: Annotated[
+        Protocol,
+        typer.Option(
+            help="prequential: test on each event, then learn from it. leave-one-out: each user's last. "
+            "temporal: what comes after a moment. k-fold: users who were not learnt from."
+        ),
+    ] = Protocol.prequential,
+    models: Annotated[
+        str,
+        typer.Option(
+            help="With commas: attention (trained here), latest or a version of the registry; session-knn, "
+            "item-knn, user-knn, als, biased-mf, neumf, attention-cf, content, random, popularity, "
+            "popularity-7d, popularity-decayed-30d (any number of days); all is all that needs no registry."
+        ),
+    ] = "attention,popularity,popularity-30d,popularity-7d,random",
+    k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            help="Titles and categories, for content and diversity; a published data set brings its own.",
+            metavar="FILE",
+        ),
+    ] = None,
+    newest: Annotated[float, typer.Option(help="prequential: which part of the log is tested on.")] = 0.2,
+    fits: Annotated[int, typer.Option(min=1, help="prequential: how often models are fitted anew.")] = 1,
+    seen: Annotated[
+        Seen, typer.Option(help="prequential: what is left out, the stored window or all ever taken.")
+    ] = Seen.window,
+    folds: Annotated[int, typer.Option(min=2, help="k-fold: how many.")] = 5,
+    with_validation: Annotated[
+        bool, typer.Option("--with-validation", help="temporal: learn from the validation part too.")
+    ] = False,
+    k_core: Annotated[
+        int | None,
+        typer.Option(min=1, help="Take out users and items with fewer events, repeatedly; 5 for temporal."),
+    ] = None,
+    min_history: Annotated[int, typer.Option(min=1, help="Take out users with fewer events.")] = 1,
+    sampled: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rank targets among so many drawn items, not the whole catalogue."),
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="A model that would answer for longer gets a sample of the users.")
+    ] = 30.0,
+    like_from: Annotated[float, typer.Option(help="A rating from here on is a like.")] = 4.0,
+    dislike_below: Annotated[float, typer.Option(help="A rating below is a dislike; between, a view.")] = 3.0,
+    epochs: Epochs = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    split_folder: Annotated[
+        Path | None,
+        typer.Option("--dump-split", help="Write train, validation and test rows here.", metavar="DIR"),
+    ] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write a page with plots.", metavar="FILE.html")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare models with their rivals on a log, under a protocol.
+
+    The whole catalogue is ranked. Intervals are 95 % bootstrap intervals over users; ★ is the best, ≈ what is
+    within noise of it.
+    """
+    if not 0 < newest < 1:
+        raise typer.BadParameter(f"--newest {newest} is not between 0 and 1")
+    ks = _lengths(k)
+    require_train_extra()
+    settings = settings_of(ctx)
+    names = check_names(models, settings=settings)
+    log = read_log(
+        settings,
+        data,
+        format_name=format_name,
+        strict=strict,
+        like_from=like_from,
+        dislike_below=dislike_below,
+    )
+    fields = fields_of_items(data, items)
+    from training.evaluation.evaluate import EvaluationConfig
+    from training.evaluation.evaluate import evaluate as run
+    from training.evaluation.planning import ProtocolConfig
+
+    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    config = EvaluationConfig(
+        protocol=ProtocolConfig(
+            protocol=protocol.value,
+            newest=newest,
+            fits=fits,
+            seen_all=seen is Seen.all,
+            folds=folds,
+            with_validation=with_validation,
+            core=k_core,
+            least_history=min_history,
+            seed=seed,
+        ),
+        ks=ks,
+        sampled=sampled,
+        time_limit_s=60.0 * minutes,
+        split_folder=split_folder,
+    )
+    report = run(
+        log,
+        partial(contestants, names, settings=settings, fit=fit, items=fields, whole_ranking=bool(sampled)),
+        config=config,
+        rules=rules,
+        items=fields,
+        progress=lambda total: progress("questions", total=total),
+        say=say,
+    )
+    report |= _how(data)
+    _show(report, report_file, as_json=as_json)
+
+
+def _how(data: str) -> dict[str, Any]:
+    """What was run, and how to run it again."""
+    packages = ("millstream", "numpy", "scipy", "scikit-learn", "torch")
+    return {
+        "command": shlex.join(["millstream", *sys.argv[1:]]),
+        "source": data,
+        "versions": {name: version(name) for name in packages},
+        "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _show(report: dict[str, Any], report_file: Path | None, *, as_json: bool) -> None:
+    from training.evaluation.report_page import as_page
+    from training.evaluation.report_text import as_table
+
+    if report_file is not None:
+        report_file.write_text(as_page(report), encoding="utf-8")
+        say(f"wrote {report_file}")
+    answer(as_table(report), report, as_json=as_json)
+
+
+def _lengths(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and 1 <= int(part) <= 100 for part in parts):
+        raise typer.BadParameter(f"--k {text} is not a number from 1 to 100, or several with commas")
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,1 @@
+"""Who is asked what, after learning from what: a protocol per file."""

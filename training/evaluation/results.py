@@ -1,0 +1,207 @@
+"""What was answered → the rows of a comparison, with every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from training.evaluation.beyond_accuracy import (
+    coverage,
+    diversity,
+    exposure_gini,
+    novelty,
+    popularity_lift,
+)
+from training.evaluation.intervals import figure, mean_over_users, paired
+from training.evaluation.judged import Asked, Judged
+from training.evaluation.metrics import METRICS, accuracies
+from training.evaluation.plan import Plan
+from training.evaluation.predictions import auc, log_loss, rmse
+from training.evaluation.slices import QuestionFacts, slices
+
+Gains = Callable[[NDArray[np.int64], int], NDArray[np.float64]]
+
+LEADING = "ndcg"
+"""The metric that says which is best."""
+
+_SLICED = ("ndcg", "hr")
+_PERIODS = 20
+
+
+def rows_of(
+    plan: Plan,
+    asked: Asked,
+    judged: Sequence[Judged],
+    *,
+    ks: Sequence[int],
+    categories: sparse.csr_array | None = None,
+    sampled: int | None = None,
+) -> list[dict[str, Any]]:
+    """A row for each recommender, as `millstream evaluate --json` gives it (see README).
+
+    categories  bool [items, categories], where items have any
+    `sampled`: among how many drawn items targets were ranked, where it was not the whole catalogue.
+    """
+    rows = [
+        _row(plan, asked, one, ks=ks, categories=categories, sampled=sampled)
+        if one.not_applicable is None
+        else _without_figures(plan, one)
+        for one in judged
+    ]
+    _compare_with_best(rows, asked, judged, ks)
+    return rows
+
+
+def _row(
+    plan: Plan,
+    asked: Asked,
+    one: Judged,
+    *,
+    ks: Sequence[int],
+    categories: sparse.csr_array | None,
+    sampled: int | None,
+) -> dict[str, Any]:
+    gains = _gains(len(plan.log.items) if sampled is None else sampled + 1)
+    by_name = {f"{name}@{k}": gain(one.rank, k) for k in ks for name, gain in gains.items()}
+    leading = {f"{name}@{k}": by_name[f"{name}@{k}"] for k in ks for name in _SLICED}
+    return {
+        "model": one.name,
+        "protocol": plan.protocol,
+        "metrics": {name: asdict(figure(values, one.user)) for name, values in by_name.items()},
+        "over_users": {name: mean_over_users(values, one.user) for name, values in by_name.items()},
+        "beyond_accuracy": {} if sampled else _beyond(asked, one, ks=ks, categories=categories),
+        "predictions": _predictions(plan, asked, one),
+        "slices": _slices(asked, one, leading),
+        "along_time": _along_time(asked, one, leading) if plan.retrained_at_ms else [],
+        "retrained_at_ms": list(plan.retrained_at_ms),
+        "users": len(np.unique(one.user)),
+        "events": len(one.rank),
+        "skipped": dict(asked.skipped),
+        "sample": one.sample,
+        "sampled_items": sampled,
+        "seconds": dict(one.seconds),
+        "not_applicable": None,
+        "against_best": {},
+    }
+
+
+def _without_figures(plan: Plan, one: Judged) -> dict[str, Any]:
+    nothing: dict[str, dict[str, Any]] = {
+        name: {} for name in ("metrics", "over_users", "beyond_accuracy", "predictions", "slices")
+    }
+    return {
+        "model": one.name,
+        "protocol": plan.protocol,
+        **nothing,
+        "along_time": [],
+        "retrained_at_ms": [],
+        "users": 0,
+        "events": 0,
+        "skipped": {},
+        "sample": None,
+        "sampled_items": None,
+        "seconds": {},
+        "not_applicable": one.not_applicable,
+        "against_best": {},
+    }
+
+
+def _gains(items: int) -> dict[str, Gains]:
+    return {**METRICS, "accuracy": lambda rank, k: accuracies(rank, k, items=items)}
+
+
+def _beyond(
+    asked: Asked, one: Judged, *, ks: Sequence[int], categories: sparse.csr_array | None
+) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for k in ks:
+        lists = one.lists[:, :k]
+        found[f"coverage@{k}"] = coverage(lists, items=len(asked.item_counts))
+        found[f"novelty@{k}"] = novelty(lists, asked.item_counts)
+        found[f"diversity@{k}"] = diversity(lists, categories)
+        found[f"gini@{k}"] = exposure_gini(lists, items=len(asked.item_counts))
+        found[f"popularity_lift@{k}"] = popularity_lift(
+            lists, asked.item_counts, asked.history_popularity[one.chosen]
+        )
+    return found
+
+
+def _predictions(plan: Plan, asked: Asked, one: Judged) -> dict[str, float]:
+    found: dict[str, float] = {}
+    if one.probabilities is not None:
+        of_target, of_drawn = one.probabilities[:, 0], one.probabilities[:, 1]
+        found |= {"auc": auc(of_target, of_drawn), "log_loss": log_loss(of_target, of_drawn)}
+    if one.ratings is not None and plan.log.rating is not None:
+        rated = plan.log.rating[asked.place[one.chosen]]
+        known = ~np.isnan(rated)
+        if known.any():
+            found["rmse"] = rmse(one.ratings[known], rated[known])
+    return found
+
+
+def _slices(
+    asked: Asked, one: Judged, gains: dict[str, NDArray[np.float64]]
+) -> dict[str, list[dict[str, Any]]]:
+    facts = QuestionFacts(
+        history_length=asked.history_length[one.chosen],
+        item_count=asked.item_count[one.chosen],
+        user_count=asked.user_count[one.chosen],
+    )
+    return {
+        by: [
+            {
+                "name": name,
+                "events": int(mask.sum()),
+                "metrics": {of: asdict(figure(values[mask], one.user[mask])) for of, values in gains.items()},
+            }
+            for name, mask in parts
+            if mask.any()
+        ]
+        for by, parts in slices(facts).items()
+    }
+
+
+def _along_time(asked: Asked, one: Judged, gains: dict[str, NDArray[np.float64]]) -> list[dict[str, Any]]:
+    """Figures of as many events each, in the order of the log."""
+    order = np.argsort(asked.place[one.chosen])
+    moments = asked.timestamp_ms[one.chosen][order]
+    gains = {name: values[order] for name, values in gains.items()}
+    cuts = np.unique(np.linspace(0, len(moments), _PERIODS + 1).round().astype(int))
+    return [
+        {
+            "from_ms": int(moments[start:stop].min()),
+            "to_ms": int(moments[start:stop].max()),
+            "events": int(stop - start),
+            "metrics": {name: float(values[start:stop].mean()) for name, values in gains.items()},
+        }
+        for start, stop in pairwise(cuts.tolist())
+    ]
+
+
+def _compare_with_best(
+    rows: list[dict[str, Any]], asked: Asked, judged: Sequence[Judged], ks: Sequence[int]
+) -> None:
+    """Each against the best by a metric, over the questions that both answered."""
+    able = [(row, one) for row, one in zip(rows, judged, strict=True) if row["events"]]
+    for name, gain in METRICS.items():
+        for k in ks:
+            metric = f"{name}@{k}"
+            if not able:
+                return
+            best_row, best = max(able, key=lambda pair: pair[0]["metrics"][metric]["value"])
+            for row, one in able:
+                _, of_one, of_best = np.intersect1d(one.chosen, best.chosen, return_indices=True)
+                if not len(of_one):
+                    continue
+                found = paired(gain(one.rank[of_one], k), gain(best.rank[of_best], k), one.user[of_one])
+                row["against_best"][metric] = {
+                    "best": best_row["model"],
+                    **asdict(found),
+                    "within_noise": one is best or found.p >= 0.05,
+                }

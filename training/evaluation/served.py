@@ -1,0 +1,52 @@
+"""A model that is asked as a worker asks it: stored histories, encoded by the worker's code, scored."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.vocabulary import Vocabulary
+from stream_app.domain.encoding import ModelInputs, encode
+from stream_app.domain.ranking import Ranked
+from training.evaluation.histories import Histories
+from training.interactions import Interactions
+
+
+class Scorer(Protocol):
+    """A model, whatever runs it; the worker's scorers are of this kind."""
+
+    def score(self, inputs: ModelInputs) -> Ranked: ...
+
+
+class ServedModel:
+    """A finished model, of a bundle or just trained: a fit does not change it."""
+
+    def __init__(self, *, name: str, scorer: Scorer, vocabulary: Vocabulary, max_length: int) -> None:
+        self.name = name
+        self._scorer, self._vocabulary, self._max_length = scorer, vocabulary, max_length
+
+    def fit(self, training: Interactions) -> None:
+        """Nothing: it was fitted before."""
+
+    def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
+        """As of `Recommender`; a model gives no more than the K of its bundle, −1 follows."""
+        inputs = encode(histories.records, histories.now_ms, self._vocabulary, max_length=self._max_length)
+        rows = self._scorer.score(self._without(inputs, histories)).topk_ids[:, :k]
+        # Row 0, no candidate, has the hash of no item, which no catalogue knows.
+        codes = histories.catalogue.rows(self._vocabulary.hashes[rows].reshape(-1)).reshape(rows.shape) - 1
+        lists = np.full((len(histories), k), -1, dtype=np.int32)
+        lists[:, : rows.shape[1]] = codes
+        return lists
+
+    def _without(self, inputs: ModelInputs, histories: Histories) -> ModelInputs:
+        earlier = histories.earlier
+        if earlier is None:
+            return inputs
+        width = int(earlier.lengths.max(initial=0))
+        more = np.zeros((len(histories), width), dtype=np.int32)
+        column = np.arange(len(earlier.values)) - np.repeat(earlier.start[:-1], earlier.lengths)
+        more[earlier.row, column] = self._vocabulary.rows(histories.catalogue.hashes[earlier.values + 1])
+        exclude_ids = np.concatenate([inputs.exclude_ids, more], axis=1)
+        return ModelInputs(inputs.item_ids, inputs.event_types, inputs.time_deltas, exclude_ids)

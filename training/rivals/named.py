@@ -1,0 +1,139 @@
+"""Every rival by the name that a person asks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.dataset import HistoryRules
+from training.evaluation.recommender import Recommender
+from training.fit_config import FitConfig
+
+ItemFields = Mapping[str, Mapping[str, Any]]
+"""Title, categories and whatever else is known, by item id."""
+
+_POPULARITY = re.compile(r"popularity-(decayed-)?(\d+(?:\.\d+)?)d")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RivalParts:
+    """What rivals are made of; each takes what it needs."""
+
+    rules: HistoryRules = field(default_factory=HistoryRules)
+    fit: FitConfig = field(default_factory=FitConfig)
+    items: ItemFields = field(default_factory=dict)
+    seed: int = 0
+    k_limit: int = 100
+    show_progress: bool = False
+    say: Callable[[str], None] = lambda line: None
+
+
+def _random(parts: RivalParts) -> Recommender:
+    from training.rivals.random import Random
+
+    return Random(seed=parts.seed)
+
+
+def _popularity(parts: RivalParts) -> Recommender:
+    from training.rivals.popularity import Popularity
+
+    return Popularity()
+
+
+def _content(parts: RivalParts) -> Recommender:
+    from training.rivals.content import ContentBased
+
+    return ContentBased(parts.items)
+
+
+def _user_knn(parts: RivalParts) -> Recommender:
+    from training.rivals.user_knn import UserKNN
+
+    return UserKNN()
+
+
+def _item_knn(parts: RivalParts) -> Recommender:
+    from training.rivals.item_knn import ItemKNN
+
+    return ItemKNN()
+
+
+def _session_knn(parts: RivalParts) -> Recommender:
+    from training.rivals.session_knn import SessionKNN
+
+    return SessionKNN()
+
+
+def _als(parts: RivalParts) -> Recommender:
+    from training.rivals.als import ALS
+
+    return ALS(seed=parts.seed)
+
+
+def _biased_mf(parts: RivalParts) -> Recommender:
+    from training.rivals.biased_mf import BiasedMF
+
+    return BiasedMF(seed=parts.seed)
+
+
+def _neumf(parts: RivalParts) -> Recommender:
+    from training.rivals.neumf import NeuMF
+
+    return NeuMF(seed=parts.seed)
+
+
+def _attention_cf(parts: RivalParts) -> Recommender:
+    from training.rivals.attention_cf import AttentionCF
+
+    return AttentionCF(seed=parts.seed)
+
+
+def _attention(parts: RivalParts) -> Recommender:
+    from training.rivals.encoder import AttentionEncoder
+
+    return AttentionEncoder(
+        rules=parts.rules,
+        config=parts.fit,
+        k_limit=parts.k_limit,
+        show_progress=parts.show_progress,
+        say=parts.say,
+    )
+
+
+# Each imports its own file when it is asked for: torch and scikit-learn take seconds.
+_MAKERS: Mapping[str, Callable[[RivalParts], Recommender]] = {
+    "attention": _attention,
+    "popularity": _popularity,
+    "content": _content,
+    "user-knn": _user_knn,
+    "item-knn": _item_knn,
+    "session-knn": _session_knn,
+    "als": _als,
+    "biased-mf": _biased_mf,
+    "neumf": _neumf,
+    "attention-cf": _attention_cf,
+    "random": _random,
+}
+
+ALL = (
+    "attention", "session-knn", "item-knn", "user-knn", "als", "attention-cf", "neumf", "biased-mf",
+    "content", "popularity", "popularity-7d", "popularity-decayed-30d", "random",
+)  # fmt: skip
+"""What `all` stands for."""
+
+
+def is_rival(name: str) -> bool:
+    """Whether there is a rival of this name; popularity takes days: popularity-7d, popularity-decayed-30d."""
+    return name in _MAKERS or _POPULARITY.fullmatch(name) is not None
+
+
+def rival_named(name: str, parts: RivalParts) -> Recommender:
+    """The rival of this name, not yet fitted. Raises KeyError where there is none."""
+    if match := _POPULARITY.fullmatch(name):
+        from training.rivals.popularity import Popularity
+
+        days = float(match[2])
+        return Popularity(half_life_days=days) if match[1] else Popularity(days=days)
+    return _MAKERS[name](parts)
