@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check lock clean bench-engine
+.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 --json"
@@ -20,6 +20,15 @@ check: $(READY)  ## style, types and import rules
 
 bench-engine: $(READY)  ## docs/benchmarks/engine.json and its plot anew, most of an hour: make bench-engine ARGS="latency"
 	@$(BIN)/python docs/benchmarks/measure_engine.py $(ARGS)
+
+bench-quality: $(READY)  ## docs/benchmarks/quality.md anew, hours: make bench-quality ARGS="--data DIR ml-1m/temporal"
+	@$(BIN)/python docs/benchmarks/measure_quality.py $(ARGS)
+
+bench-evaluation: $(READY)  ## how fast evaluating is: docs/benchmarks/evaluation.json, some minutes
+	@$(BIN)/python docs/benchmarks/measure_evaluation.py $(ARGS)
+
+bench-netflix: $(READY)  ## 100 million rows in the Netflix format: docs/benchmarks/netflix.json
+	@$(BIN)/python docs/benchmarks/measure_netflix.py $(ARGS)
 
 lock:  ## exact versions anew, from pyproject.toml
 	@deploy/setup.sh lock

@@ -162,16 +162,16 @@ def evaluate(
         progress=lambda total: progress("questions", total=total),
         say=say,
     )
-    report |= _how(data)
+    report |= _how()
+    report["data"]["source"] = data
     _show(report, report_file, as_json=as_json)
 
 
-def _how(data: str) -> dict[str, Any]:
+def _how() -> dict[str, Any]:
     """What was run, and how to run it again."""
     packages = ("millstream", "numpy", "scipy", "scikit-learn", "torch")
     return {
         "command": shlex.join(["millstream", *sys.argv[1:]]),
-        "source": data,
         "versions": {name: version(name) for name in packages},
         "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

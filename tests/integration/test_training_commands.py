@@ -1,4 +1,4 @@
-"""`millstream train`, `export`, `evaluate`, `retrain`, as a person runs them."""
+"""`millstream train`, `export`, `retrain`, as a person runs them."""
 
 from __future__ import annotations
 
@@ -93,9 +93,10 @@ def test_train_publishes_what_a_worker_can_serve(run: Run, tmp_path: Path) -> No
     assert list(by_name) == [answer["version"], "popularity", "random"]
     assert by_name[answer["version"]] > 0.8 > by_name["popularity"]
     assert {row["events"] for row in compared} == {200}
-    assert pl.read_parquet(tmp_path / "split" / "history.parquet").height == 800
+    assert pl.read_parquet(tmp_path / "split" / "train.parquet").height == 800
     test = pl.read_parquet(tmp_path / "split" / "test.parquet")
-    assert test.columns == ["user_id", "item_id", "type", "timestamp"] and test.height == 200
+    assert test.columns == ["user_id", "item_id", "type", "timestamp", "order", "rating", "judged"]
+    assert test.height == 200
 
 
 def test_a_published_data_set_is_read_as_it_comes_and_its_bad_rows_are_told(
@@ -126,13 +127,6 @@ def test_a_checkpoint_becomes_a_bundle(run_here: RunHere, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (
-            ("evaluate", "log.parquet", "--protocol", "leave-one-out"),
-            "comes with a later version",
-        ),
-        (("evaluate", "log.parquet", "--protocol", "guess"), "--protocol guess is unknown"),
-        (("evaluate", "log.parquet", "--models", "best"), "--models best is unknown"),
-        (("evaluate", "log.parquet", "--k", "0"), "--k 0 is not a number from 1 to 100"),
         (("train", "log.parquet", "--since", "0.5", "--until", "0.5"), "does not lie before"),
         (("train", "log.parquet", "--checkpoint", "m.pt", "--announce"), "a checkpoint cannot be announced"),
         (("retrain", "log.parquet", "--newest", "1"), "--newest 1.0 is not between 0 and 1"),

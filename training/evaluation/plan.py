@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from training.evaluation.histories import Histories
 from training.interactions import Interactions
 
-BLOCK = 512
-"""Questions that are asked together: what bounds the memory of a score matrix."""
+_MOST_QUESTIONS, _MOST_SCORES = 512, 1 << 25
+
+
+def block_size(items: int) -> int:
+    """How many questions are asked together: so that a float32 score for each item takes 128 MiB at most."""
+    return max(min(_MOST_QUESTIONS, _MOST_SCORES // max(items, 1)), 1)
 
 
 @dataclass(frozen=True, kw_only=True)

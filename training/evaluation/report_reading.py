@@ -111,10 +111,11 @@ def judged_lines(report: Row) -> list[str]:
             for reason, count in (row.get("skipped") or {}).items()
             if count
         )
-        share = share_of(row)
+        share, drawn = share_of(row), row.get("sampled_items")
         line = (
             f"{counted(row.get('events'))} events of {counted(row.get('users'))} users judged"
             + (f" (a sample: {share} of the users)" if share else "")
+            + (f", ranked among {counted(drawn)} drawn items, not the whole catalogue" if drawn else "")
             + f"; left out: {left_out or 'none'}"
         )
         groups.setdefault(line, []).append(name_of(row))

@@ -36,7 +36,7 @@ _BEYOND = {
     "novelty": "higher: items that fewer know",
     "diversity": "higher: the items of a list differ more",
     "gini": "0: all items are shown alike; 1: one item takes all",
-    "popularity_lift": "1: as popular as what the users had before",
+    "popularity_lift": "0: as popular as what the users took before; 1: twice as popular",
 }
 
 

@@ -132,7 +132,7 @@ def _beyond(
     return found
 
 
-def _predictions(plan: Plan, asked: Asked, one: Judged) -> dict[str, float]:
+def _predictions(plan: Plan, asked: Asked, one: Judged) -> dict[str, float | None]:
     found: dict[str, float] = {}
     if one.probabilities is not None:
         of_target, of_drawn = one.probabilities[:, 0], one.probabilities[:, 1]
@@ -142,7 +142,8 @@ def _predictions(plan: Plan, asked: Asked, one: Judged) -> dict[str, float]:
         known = ~np.isnan(rated)
         if known.any():
             found["rmse"] = rmse(one.ratings[known], rated[known])
-    return found
+    # NaN, of a model that diverged, is no JSON.
+    return {name: None if np.isnan(value) else value for name, value in found.items()}
 
 
 def _slices(

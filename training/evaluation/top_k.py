@@ -22,7 +22,13 @@ def top_k(scores: NDArray[np.floating], seen: Ragged, *, k: int) -> NDArray[np.i
         # numpy's partition takes 20 times as long where most of a row is one value, as in sparse scores.
         best = torch.topk(torch.from_numpy(scores), k, dim=1, sorted=False)[0]
         threshold = best.amin(1, keepdim=True).numpy()
-        row, code = np.nonzero((scores >= threshold) & (scores > -np.inf))
+        above = np.nonzero(scores > threshold)
+        # Of those that tie for the last places k are enough: a row may hold a million zeros.
+        tied = [np.flatnonzero(row == least)[:k] for row, least in zip(scores, threshold[:, 0], strict=True)]
+        row = np.concatenate([above[0], np.repeat(np.arange(batch), [len(codes) for codes in tied])])
+        code = np.concatenate([above[1], *tied])
+        kept = scores[row, code] > -np.inf
+        row, code = row[kept], code[kept]
     else:
         row, code = np.nonzero(scores > -np.inf)
     order = np.lexsort((code, -scores[row, code], row))

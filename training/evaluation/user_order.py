@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.bundle.vocabulary import Vocabulary
 from stream_app.domain.history import FORMAT, HEADER
 from training.evaluation.histories import Histories
-from training.evaluation.plan import BLOCK, Questions
+from training.evaluation.plan import Questions, block_size
 from training.interactions import Interactions
 
 
@@ -43,8 +43,9 @@ class UserOrder:
 
     def blocks(self, places: NDArray[np.int64]) -> Iterator[Questions]:
         """`questions` for many places, in blocks."""
-        for start in range(0, len(places), BLOCK):
-            yield self.questions(places[start : start + BLOCK])
+        size = block_size(len(self.log.items))
+        for start in range(0, len(places), size):
+            yield self.questions(places[start : start + size])
 
     def questions(self, places: NDArray[np.int64]) -> Questions:
         """Ask for the events at `places` [batch] of this order, each by all that its user did before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.evaluation.ragged import beside, ragged_of
@@ -11,6 +11,7 @@ from training.evaluation.ragged import beside, ragged_of
 ROWS = st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=5), max_size=6)
 
 
+@settings(deadline=None)
 @given(rows=ROWS)
 def test_rows_come_back_as_they_were(rows: list[list[int]]) -> None:
     found = ragged_of(rows)
@@ -25,6 +26,7 @@ def test_arrays_may_be_rows_too() -> None:
     assert ragged_of([np.array([4, 5], dtype=np.int32), [6]]).values.tolist() == [4, 5, 6]
 
 
+@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(*[st.lists(st.integers(0, 99), max_size=4)] * 2), max_size=6))
 def test_beside_puts_each_row_of_the_second_after_the_same_row_of_the_first(
     pairs: list[tuple[list[int], list[int]]],

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -32,6 +32,7 @@ def best_of(rows: list[list[float]], seen: list[list[int]], k: int) -> list[list
 SCORE = st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 0.25, 3.0, math.inf, math.nan])
 
 
+@settings(deadline=None)
 @given(data=st.data(), batch=st.integers(1, 4), items=st.integers(1, 12), k=st.integers(1, 15))
 def test_it_is_the_rule_read_slowly(data: st.DataObject, batch: int, items: int, k: int) -> None:
     scores = data.draw(arrays(np.float32, (batch, items), elements=SCORE))

@@ -19,7 +19,7 @@ from stream_app.domain.history import contains, extend
 from training.dataset import HistoryRules
 from training.errors import NothingToJudge
 from training.evaluation.histories import Histories
-from training.evaluation.plan import BLOCK, Plan, Questions, Round
+from training.evaluation.plan import Plan, Questions, Round, block_size
 from training.evaluation.ragged import ragged_of
 from training.interactions import Interactions
 
@@ -133,8 +133,9 @@ class _Walk:
 
     def questions(self, pairs: NDArray[np.int64]) -> Iterator[Questions]:
         """The questions of these pairs, which follow those asked for before."""
-        for start in range(0, len(pairs), BLOCK):
-            block = pairs[start : start + BLOCK]
+        size = block_size(len(self.log.items))
+        for start in range(0, len(pairs), size):
+            block = pairs[start : start + size]
             records, taken = [], []
             for given_at in block[:, 0].tolist():
                 for place in range(self._done, given_at + 1):

@@ -1,0 +1,240 @@
+"""`millstream evaluate`, as a person runs it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from stream_app.cli import main
+from training.sources.movielens import find_movielens
+from training.sources.place import Place
+
+START_MS = 1_600_000_000_000
+USERS, TURNS, ITEMS = 40, 12, 30
+Run = Callable[..., tuple[int, str, str]]
+RIVALS = "popularity,popularity-7d,popularity-decayed-30d,random,item-knn,user-knn,session-knn,als,content"
+
+
+def _rows(users: int = USERS, turns: int = TURNS, items: int = ITEMS) -> list[dict[str, Any]]:
+    """Every user walks along one circle of items."""
+    return [
+        {
+            "user_id": f"u{user}",
+            "item_id": f"i{(7 * user + turn) % items}",
+            "rating": 1.0 + (user + turn) % 5,
+            "timestamp": START_MS + (turn * users + user) * 60_000,
+        }
+        for turn in range(turns)
+        for user in range(users)
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in a folder with a log and its items in it: exit code, stdout, stderr."""
+    pl.DataFrame(_rows()).write_parquet(tmp_path / "log.parquet")
+    items = [
+        {"item_id": f"i{n}", "title": f"Film {n}", "categories": f"c{n % 3}|c{n % 5}"} for n in range(ITEMS)
+    ]
+    pl.DataFrame(items).write_csv(tmp_path / "items.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["millstream", "evaluate", "log.parquet"])
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(("evaluate", *arguments))
+        out, said = capsys.readouterr()
+        return int(left.value.code or 0), out, said
+
+    return run
+
+
+def _report(run: Run, *arguments: str) -> dict[str, Any]:
+    code, out, said = run(*arguments, "--json")
+    assert code == 0, said
+    report: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return report
+
+
+@pytest.mark.parametrize("protocol", ["prequential", "leave-one-out", "temporal", "k-fold"])
+def test_every_rival_stands_beside_the_others_under_each_protocol(run: Run, protocol: str) -> None:
+    models = ("--models", RIVALS, "--items", "items.csv", "--k-core", "1")
+    report = _report(run, "log.parquet", "--protocol", protocol, *models)
+    rows = {row["model"]: row for row in report["results"]}
+    assert list(rows) == RIVALS.split(",")
+    assert all(row["not_applicable"] is None for row in rows.values())
+    # What follows what is all that there is to learn, and popularity cannot see it.
+    best = max(rows.values(), key=lambda row: row["metrics"]["ndcg@10"]["value"])
+    assert not best["model"].startswith("popularity") and best["model"] not in ("random", "content")
+    assert all(row["beyond_accuracy"]["diversity@10"] is not None for row in rows.values())
+    assert report["protocol"] == protocol and report["definition"]
+    assert report["data"]["interactions"] == USERS * TURNS
+
+
+def test_the_table_and_the_page_say_what_was_run(run: Run, tmp_path: Path) -> None:
+    code, out, said = run(
+        "log.parquet", "--models", "popularity,random", "--report", "report.html", "--k", "5,10"
+    )
+    assert code == 0 and "wrote report.html" in said
+    for word in ("prequential", "popularity", "random", "HR@5", "NDCG@10", "★"):
+        assert word in out
+    page = (tmp_path / "report.html").read_text()
+    parser = HTMLParser()
+    parser.feed(page)
+    assert "millstream evaluate log.parquet" in page and "Test, then learn" in page
+    assert "://" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_learnt_rivals_run_too(run: Run) -> None:
+    models = "attention,neumf,attention-cf,biased-mf"
+    rows = _report(run, "log.parquet", "--models", models, "--protocol", "leave-one-out", "--epochs", "2")[
+        "results"
+    ]
+    found = {row["model"]: row["predictions"] for row in rows}
+    assert set(found["neumf"]) == set(found["attention-cf"]) == {"auc", "log_loss"}
+    assert set(found["biased-mf"]) == {"rmse"} and found["attention"] == {}
+    assert all(row["events"] == USERS for row in rows)
+
+
+def test_a_file_that_gives_only_the_order_is_read(run: Run, tmp_path: Path) -> None:
+    lines = [f"{user} {1 + (7 * user + turn) % ITEMS}" for user in range(1, 21) for turn in range(TURNS)]
+    (tmp_path / "order.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    order = ("order.txt.gz", "--protocol", "leave-one-out")
+    rows = _report(run, *order, "--models", "item-knn,popularity-7d")["results"]
+    assert (rows[0]["events"], rows[1]["not_applicable"]) == (20, "the log has no times")
+
+
+def test_ratings_become_types_by_the_rule_that_is_given(run: Run) -> None:
+    few = _report(run, "log.parquet", "--models", "popularity")["results"][0]
+    all_liked = _report(run, "log.parquet", "--models", "popularity", "--dislike-below", "0")["results"][0]
+    assert few["skipped"]["not positive"] > 0 and "not positive" not in all_liked["skipped"]
+
+
+def test_filters_are_off_by_default_and_told_when_on(run: Run) -> None:
+    rows = [*_rows(), {"user_id": "once", "item_id": "i1", "rating": 4.0, "timestamp": START_MS + 1}]
+    pl.DataFrame(rows).write_parquet("more.parquet")
+    code, _, said = run("more.parquet", "--models", "popularity")
+    assert code == 0 and "interactions left" not in said
+    code, _, said = run("more.parquet", "--models", "popularity", "--min-history", "2", "--k-core", "3")
+    assert code == 0 and f"2 events a user: {USERS} users" in said and "3-core:" in said
+
+
+def test_sampled_ranks_are_marked(run: Run) -> None:
+    row = _report(run, "log.parquet", "--models", "item-knn", "--protocol", "leave-one-out", "--sampled", "5")
+    assert row["results"][0]["sampled_items"] == 5
+    assert row["results"][0]["metrics"]["hr@10"]["value"] == 1.0  # one of six is always among ten
+    _, out, _ = run("log.parquet", "--models", "item-knn", "--protocol", "leave-one-out", "--sampled", "5")
+    assert "5 drawn items" in out
+
+
+def test_items_of_a_published_data_set_are_found(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "ml-latest"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text(
+        "userId,movieId,rating,timestamp\n"
+        + "".join(
+            f"{u},{(u + t) % 9},4.0,{1_600_000_000 + 60 * (9 * t + u)}\n" for t in range(6) for u in range(9)
+        )
+    )
+    (folder / "movies.csv").write_text(
+        "movieId,title,genres\n" + "".join(f"{n},Film {n},A{n % 2}|B\n" for n in range(9))
+    )
+    assert find_movielens(Place(folder)) is not None
+    row = _report(run, "ml-latest", "--models", "content", "--protocol", "leave-one-out")["results"][0]
+    assert row["not_applicable"] is None and row["beyond_accuracy"]["diversity@10"] is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("log.parquet", "--protocol", "guess"), 2, "'guess' is not one of"),
+        (("log.parquet", "--models", "best"), 2, "--models best is unknown"),
+        (("log.parquet", "--models", "latest"), 2, "--models latest: no models in"),
+        (("log.parquet", "--k", "0"), 2, "--k 0 is not a number from 1 to 100"),
+        (("log.parquet", "--newest", "1"), 2, "--newest 1.0 is not between 0 and 1"),
+        (("log.parquet", "--items", "none.csv"), 1, "none.csv is not there"),
+        (("none.parquet",), 1, "none.parquet: there is no such file"),
+        (("log.parquet", "--k-core", "99"), 1, "no user and item have 99 events"),
+    ],
+)
+def test_wrong_use_is_one_line(run: Run, arguments: tuple[str, ...], code: int, said: str) -> None:
+    left, out, err = run(*arguments)
+    assert (left, out) == (code, "")
+    assert said in err and len(err.splitlines()) == 1
+
+
+BAD_LOGS: dict[str, tuple[str, str]] = {
+    # name: content, what is said
+    "empty.csv": ("", "empty"),
+    "header.csv": ("user_id,item_id,timestamp\n", "no usable rows"),
+    "seconds.csv": ("user_id,item_id,timestamp\nu,a,1600000000\nu,b,1600000060\n", "(seconds?)"),
+    "words.csv": ("user_id,item_id,timestamp\nu,a,yesterday\nu,b,today\n", "timestamp missing or no time"),
+    "types.csv": ("user_id,item_id,timestamp,type\nu,a,1600000000000,stare\n", "unknown type"),
+    "one_row.csv": ("user_id,item_id,timestamp\nu,a,1600000000000\n", "1 events leave"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_LOGS))
+def test_a_log_that_is_no_use_is_one_clear_line(run: Run, tmp_path: Path, name: str) -> None:
+    content, said = BAD_LOGS[name]
+    (tmp_path / name).write_text(content)
+    code, out, err = run(name, "--models", "popularity")
+    assert (code, out) == (1, "")
+    assert said in err and err.splitlines()[-1].startswith("millstream: ")
+    assert "Traceback" not in err
+
+
+def test_a_truncated_gzip_is_one_line_with_its_file(run: Run, tmp_path: Path) -> None:
+    whole = gzip.compress("\n".join(f"{n} {n % 7}" for n in range(5000)).encode())
+    (tmp_path / "order.txt.gz").write_bytes(whole[: len(whole) // 2])
+    code, out, err = run("order.txt.gz", "--protocol", "leave-one-out", "--models", "popularity")
+    assert (code, out) == (1, "") and "order.txt.gz: not readable" in err
+
+
+def _log(rows: list[tuple[str, str, int]]) -> str:
+    return "user_id,item_id,timestamp\n" + "".join(f"{u},{i},{START_MS + t}\n" for u, i, t in rows)
+
+
+ODD_LOGS: dict[str, str] = {
+    "one user": _log([("u", f"i{n}", n) for n in range(30)]),
+    "one item": _log([(f"u{n}", "a", n) for n in range(30)]),
+    "one millisecond": _log([(f"u{n % 6}", f"i{n % 5}", 0) for n in range(30)]),
+    "five items": _log([(f"u{n % 6}", f"i{(n * n) % 5}", n) for n in range(30)]),
+    "new users and items at the end": _log(
+        [(f"u{n % 5}", f"i{n % 7}", n) for n in range(30)]
+        + [(f"v{n % 2}", f"j{n}", 30 + n) for n in range(8)]
+    ),
+    "every row twice": _log([(f"u{n % 6}", f"i{n % 7}", n) for n in range(30) for _ in range(2)]),
+}
+
+
+@pytest.mark.parametrize("protocol", ["prequential", "leave-one-out", "temporal", "k-fold"])
+@pytest.mark.parametrize("name", list(ODD_LOGS))
+def test_odd_logs_give_a_sensible_result_or_one_clear_line(
+    run: Run, tmp_path: Path, name: str, protocol: str
+) -> None:
+    (tmp_path / "odd.csv").write_text(ODD_LOGS[name])
+    (tmp_path / "half.csv").write_text("item_id,title,categories\ni0,Film,A\ni2,Other,B\n")
+    models = f"{RIVALS},neumf,biased-mf"
+    code, out, err = run(
+        *("odd.csv", "--protocol", protocol, "--models", models, "--items", "half.csv", "--json"),
+        *("--folds", "2", "--k-core", "1"),
+    )
+    assert "Traceback" not in err
+    if code:
+        assert (code, out) == (1, "")
+        assert err.splitlines()[-1].startswith("millstream: ") and err.splitlines()[-1].endswith(
+            ("events", "them", "one-out", "fewer")
+        )
+        return
+    for row in json.loads(out.splitlines()[-1])["results"]:
+        assert row["not_applicable"] or row["events"] or row["skipped"]
+        for cell in row["metrics"].values():
+            assert 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
