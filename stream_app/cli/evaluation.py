@@ -64,7 +64,7 @@ def evaluate(
         str,
         typer.Option(
             help="With commas: attention (trained here), latest or a version of the registry; session-knn, "
-            "item-knn, user-knn, als, biased-mf, neumf, attention-cf, content, random, popularity, "
+            "item-knn, item-knn-recent, user-knn, als, biased-mf, neumf, attention-cf, content, random, popularity, "
             "popularity-7d, popularity-decayed-30d (any number of days); all is all that needs no registry."
         ),
     ] = "attention,popularity,popularity-30d,popularity-7d,random",

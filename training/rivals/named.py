@@ -60,6 +60,12 @@ def _item_knn(parts: RivalParts) -> Recommender:
     return ItemKNN()
 
 
+def _item_knn_recent(parts: RivalParts) -> Recommender:
+    from training.rivals.item_knn import ItemKNN
+
+    return ItemKNN(neighbours=200, half_life=2.0)
+
+
 def _session_knn(parts: RivalParts) -> Recommender:
     from training.rivals.session_knn import SessionKNN
 
@@ -109,6 +115,7 @@ _MAKERS: Mapping[str, Callable[[RivalParts], Recommender]] = {
     "content": _content,
     "user-knn": _user_knn,
     "item-knn": _item_knn,
+    "item-knn-recent": _item_knn_recent,
     "session-knn": _session_knn,
     "als": _als,
     "biased-mf": _biased_mf,
@@ -118,8 +125,8 @@ _MAKERS: Mapping[str, Callable[[RivalParts], Recommender]] = {
 }
 
 ALL = (
-    "attention", "session-knn", "item-knn", "user-knn", "als", "attention-cf", "neumf", "biased-mf",
-    "content", "popularity", "popularity-7d", "popularity-decayed-30d", "random",
+    "attention", "item-knn-recent", "session-knn", "item-knn", "user-knn", "als", "attention-cf", "neumf",
+    "biased-mf", "content", "popularity", "popularity-7d", "popularity-decayed-30d", "random",
 )  # fmt: skip
 """What `all` stands for."""
 
