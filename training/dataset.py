@@ -6,9 +6,11 @@ under the conventions of `stream_app.domain.encoding`. The tests hold the two ag
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,12 @@ from numpy.typing import NDArray
 from models.bundle.signature import EVENT_TYPES
 from models.bundle.vocabulary import Vocabulary
 from training.interactions import Interactions
+from training.sources.array_file import ArrayFile, mapped
 
 POSITIVE_TYPES = tuple(name for name in EVENT_TYPES if name not in ("padding", "dislike"))
 """The types that are targets by default. Every event, whatever its type, is input."""
 
-_COLUMNS = ("row", "type_code", "timestamp_ms", "newest_ms", "start")
+_ROWS_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,25 +90,51 @@ def vocabulary_of(interactions: Interactions, *, least_count: int = 1) -> Vocabu
 
 
 def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: Path) -> Sequences:
-    """Sort by user and write an array per column to `folder`; they are mapped, not read, into memory."""
+    """Sort by user and write an array per column to `folder`; they are mapped, not read, into memory.
+
+    Done for some users at a time: beyond the interactions it needs about 3 bytes for each of them.
+    """
     row_of_item = np.array([vocabulary.row(item) for item in interactions.items], dtype=np.int32)
-    order = np.argsort(interactions.user, kind="stable")  # arrival order within each user
-    user, timestamp = interactions.user[order], interactions.timestamp_ms[order]
-    starts = np.flatnonzero(np.diff(user, prepend=-1))
-    start = np.append(starts, len(user)).astype(np.int64)
-    columns: tuple[NDArray[Any], ...] = (
-        row_of_item[interactions.item[order]],
-        interactions.type_code[order],
-        timestamp,
-        _running_newest(timestamp, start),
-        start,
-    )
-    mapped = {}
-    for name, values in zip(_COLUMNS, columns, strict=True):
-        path = folder / f"{name}.npy"
-        np.save(path, values)
-        mapped[name] = np.load(path, mmap_mode="r")
-    return Sequences(**mapped)
+    counts = _events_of_user(interactions)
+    start = np.append(0, np.cumsum(counts[counts > 0])).astype(np.int64)
+    dtypes = {"row": np.int32, "type_code": np.uint8, "timestamp_ms": np.int64, "newest_ms": np.int64}
+    with ExitStack() as open_files:
+        files = {
+            name: open_files.enter_context(
+                ArrayFile(folder / f"{name}.npy", dtype=dtype, length=len(interactions))
+            )
+            for name, dtype in dtypes.items()
+        }
+        for first, last in _some_users(counts):
+            place = np.flatnonzero((interactions.user >= first) & (interactions.user <= last))
+            user = interactions.user[place] - first
+            if last - first < 1 << 16:
+                user = user.astype(np.uint16)  # sorted by counting
+            order = np.argsort(user, kind="stable")  # arrival order within each user
+            timestamp = interactions.timestamp_ms[place][order]
+            files["row"].append(row_of_item[interactions.item[place][order]])
+            files["type_code"].append(interactions.type_code[place][order])
+            files["timestamp_ms"].append(timestamp)
+            own = counts[first : last + 1]
+            files["newest_ms"].append(_running_newest(timestamp, np.append(0, np.cumsum(own[own > 0]))))
+    np.save(folder / "start.npy", start)
+    return Sequences(**{name: mapped(folder / f"{name}.npy") for name in (*dtypes, "start")})
+
+
+def _events_of_user(interactions: Interactions) -> NDArray[np.int64]:
+    counts = np.zeros(len(interactions.users), dtype=np.int64)
+    for begin in range(0, len(interactions), _ROWS_AT_A_TIME):
+        # Counted piece by piece: counting makes a copy of its input, twice as wide.
+        piece = interactions.user[begin : begin + _ROWS_AT_A_TIME]
+        counts += np.bincount(piece, minlength=len(counts))
+    return counts
+
+
+def _some_users(counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """The first and the last user of each share of about `_ROWS_AT_A_TIME` events."""
+    share = (np.cumsum(counts) - 1) // _ROWS_AT_A_TIME  # -1 before anybody's first event
+    ends = np.append(np.flatnonzero(np.diff(share, prepend=-1)), len(counts)).tolist()
+    yield from ((first, after - 1) for first, after in pairwise(ends))
 
 
 def _running_newest(timestamp: NDArray[np.int64], start: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,10 +12,12 @@ from stream_app.cli.errors import Failure
 from stream_app.cli.published import published_items
 from stream_app.cli.session import say
 from stream_app.cli.tables import Rejects, read_table
-from stream_app.cli.training_parts import KAFKA, open_bundle
+from stream_app.cli.training_parts import KAFKA, open_bundle, tell_rejected
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
+    import polars
+
     from training.evaluation.planning import Prepared
     from training.evaluation.recommender import Recommender
     from training.fit_config import FitConfig
@@ -94,6 +96,16 @@ def fields_of_items(data: str, file: Path | None) -> dict[str, dict[str, Any]]:
     for line in rejects.lines():
         say(line)
     return {str(row["item_id"]): row for _, row in table if row.get("item_id") not in (None, "")}
+
+
+def read_held_out(data: str, *, strict: bool) -> polars.DataFrame:
+    """The pairs of user and item in DATA's probe.txt; what was left out is told. Raises UnusableSource."""
+    from training.sources.netflix_questions import read_probe
+    from training.sources.place import Place
+
+    found = read_probe(Place(Path(data)), strict=strict)
+    tell_rejected(found.rejected, found.rejected_rows)
+    return found.rows
 
 
 def _items_beside(data: Path) -> Path | None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stream_app.cli.contestants import check_names, contestants, fields_of_items
+from stream_app.cli.contestants import check_names, contestants, fields_of_items, read_held_out
 from stream_app.cli.progress import progress
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
@@ -38,6 +38,7 @@ class Protocol(StrEnum):
     leave_one_out = "leave-one-out"
     temporal = "temporal"
     k_fold = "k-fold"
+    probe = "probe"
 
 
 class Seen(StrEnum):
@@ -57,15 +58,17 @@ def evaluate(
         Protocol,
         typer.Option(
             help="prequential: test on each event, then learn from it. leave-one-out: each user's last. "
-            "temporal: what comes after a moment. k-fold: users who were not learnt from."
+            "temporal: what comes after a moment. k-fold: users who were not learnt from. probe: what the "
+            "Netflix Prize's probe.txt names."
         ),
     ] = Protocol.prequential,
     models: Annotated[
         str,
         typer.Option(
             help="With commas: attention (trained here), latest or a version of the registry; session-knn, "
-            "item-knn, item-knn-recent, user-knn, als, biased-mf, neumf, attention-cf, content, random, popularity, "
-            "popularity-7d, popularity-decayed-30d (any number of days); all is all that needs no registry."
+            "item-knn, item-knn-recent, user-knn, als, biased-mf, neumf, attention-cf, content, random, "
+            "popularity, popularity-7d, popularity-decayed-30d (any number of days); all is all but the "
+            "registry's."
         ),
     ] = "attention,popularity,popularity-30d,popularity-7d,random",
     k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",
@@ -146,6 +149,7 @@ def evaluate(
             with_validation=with_validation,
             core=k_core,
             least_history=min_history,
+            held_out=read_held_out(data, strict=strict) if protocol is Protocol.probe else None,
             seed=seed,
         ),
         ks=ks,

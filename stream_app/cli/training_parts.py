@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from training.dataset import HistoryRules
     from training.evaluation.served import ServedModel
     from training.fit_config import FitConfig
-    from training.interactions import Interactions
+    from training.interactions import Interactions, RejectedRow
     from training.retrain import CurrentModel
 
 KAFKA = "kafka"
@@ -87,11 +88,16 @@ def read_log(
             like_from=like_from,
             dislike_below=dislike_below,
         )
-    for reason, count in log.rejected.items():
-        say(f"left out {count} × {reason}")
-    for row in log.rejected_rows:
-        say(f"  {row.file}, line {row.line}: {row.reason}")
+    tell_rejected(log.rejected, log.rejected_rows)
     return log
+
+
+def tell_rejected(rejected: Mapping[str, int], rows: Sequence[RejectedRow]) -> None:
+    """Say what was left out, by reason, and the first of it."""
+    for reason, count in rejected.items():
+        say(f"left out {count} × {reason}")
+    for row in rows:
+        say(f"  {row.file}, line {row.line}: {row.reason}")
 
 
 async def _read_topic(settings: Settings) -> Interactions:

@@ -45,6 +45,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     ]
     pl.DataFrame(items).write_csv(tmp_path / "items.csv")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("sys.argv", ["millstream", "evaluate", "log.parquet"])
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -149,6 +150,28 @@ def test_items_of_a_published_data_set_are_found(run: Run, tmp_path: Path) -> No
     assert find_movielens(Place(folder)) is not None
     row = _report(run, "ml-latest", "--models", "content", "--protocol", "leave-one-out")["results"][0]
     assert row["not_applicable"] is None and row["beyond_accuracy"]["diversity@10"] is not None
+
+
+def test_the_netflix_prize_is_judged_by_its_probe(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "netflix"
+    folder.mkdir()
+    with (folder / "combined_data_1.txt").open("w") as ratings, (folder / "probe.txt").open("w") as held_out:
+        for movie in range(1, 9):
+            ratings.write(f"{movie}:\n")
+            held_out.write(f"{movie}:\n")
+            for customer in range(1, 31):
+                # Each customer has a level of one's own, and each movie.
+                rating = 1 + (customer % 3 + movie % 3)
+                ratings.write(f"{customer},{rating},2005-0{movie}-{1 + customer % 28:02d}\n")
+                if (customer + movie) % 5 == 0:
+                    held_out.write(f"{customer}\n")
+    models = ("--models", "biased-mf,popularity", "--items", "items.csv")
+    report = _report(run, "netflix", "--protocol", "probe", *models)
+    row = report["results"][0]
+    assert (row["model"], row["users"]) == ("biased-mf", 30)
+    assert 0 < row["predictions"]["rmse"] < 0.9  # the mean alone: 1.15
+    code, _, said = run("log.parquet", "--protocol", "probe")
+    assert code == 1 and "no probe.txt in it" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

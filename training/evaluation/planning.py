@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from models.bundle.signature import EVENT_TYPES
 from training.dataset import HistoryRules
 from training.evaluation.plan import Plan
-from training.evaluation.protocols import k_fold, leave_one_out, prequential, temporal
+from training.evaluation.protocols import k_fold, leave_one_out, prequential, probe, temporal
 from training.filters import active_users, compact, core
 from training.interactions import Interactions
 
-PROTOCOLS = (prequential.NAME, leave_one_out.NAME, temporal.NAME, k_fold.NAME)
+PROTOCOLS = (prequential.NAME, leave_one_out.NAME, temporal.NAME, k_fold.NAME, probe.NAME)
 _EVER_MS = 1 << 60
 
 
@@ -26,6 +28,7 @@ class ProtocolConfig:
     with_validation  temporal: learn from the validation part too
     core             least events of a user and of an item, again and again; None is 5 for temporal, else off
     least_history    least events of a user
+    held_out         probe: the pairs that are to be predicted, columns user_id and item_id
     """
 
     protocol: str = prequential.NAME
@@ -36,6 +39,7 @@ class ProtocolConfig:
     with_validation: bool = False
     core: int | None = None
     least_history: int = 1
+    held_out: pl.DataFrame | None = None
     seed: int = 0
 
 
@@ -66,6 +70,8 @@ def prepare(log: Interactions, config: ProtocolConfig, *, rules: HistoryRules) -
         plan = temporal.temporal(kept, with_validation=config.with_validation)
     elif config.protocol == k_fold.NAME:
         plan = k_fold.k_fold(kept, folds=config.folds, seed=config.seed)
+    elif config.protocol == probe.NAME and config.held_out is not None:
+        plan = probe.probe(kept, config.held_out)
     else:
         raise ValueError(f"no protocol {config.protocol}; there are {', '.join(PROTOCOLS)}")
     return Prepared(plan=plan, rules=everything, filters=filters)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from training.errors import UnusableSource
 
@@ -58,13 +61,43 @@ class Place:
         """All of a file. Raises UnusableSource where it cannot be read, or was cut off."""
         return self._bytes(name, -1)
 
+    def blocks(self, name: str, size: int) -> Iterator[bytes]:
+        """A file piece by piece, each of `size` bytes but the last, which is shorter and may be empty.
+
+        Raises UnusableSource as `read`.
+        """
+        with self._opened(name) as file:
+            while len(block := file.read(size)) == size:
+                yield block
+            yield block
+
+    def stored(self, names: Sequence[str]) -> list[Path]:
+        """The files of the disk that hold these: the archive, or each one itself."""
+        return [self.path] if self._archive is not None else [self._path(name) for name in names]
+
+    def size_bytes(self, names: Sequence[str]) -> int | None:
+        """How much there is to read in these files; None where one is packed by gzip, which does not say."""
+        if any(name.lower().endswith(".gz") for name in names):
+            return None
+        if self._archive is not None:
+            return sum(self._archive.getinfo(name).file_size for name in names)
+        return sum(self._path(name).stat().st_size for name in names)
+
     def _bytes(self, name: str, size: int) -> bytes:
+        with self._opened(name) as file:
+            return file.read(size)
+
+    def _path(self, name: str) -> Path:
+        return self.path if self.path.is_file() else self.path / name
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[IO[bytes]]:
         try:
-            if self._archive is not None:
-                with self._archive.open(name) as file:
-                    return gzip.open(file).read(size) if name.lower().endswith(".gz") else file.read(size)
-            path = self.path if self.path.is_file() else self.path / name
-            with gzip.open(path) if name.lower().endswith(".gz") else path.open("rb") as opened:
-                return opened.read(size)
+            with self._archive.open(name) if self._archive else self._path(name).open("rb") as stored:
+                if name.lower().endswith(".gz"):
+                    with gzip.open(stored) as file:
+                        yield cast("IO[bytes]", file)
+                else:
+                    yield stored
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise UnusableSource(f"{self.named(name)}: not readable ({error}); fetch it again") from error

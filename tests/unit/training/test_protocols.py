@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from training.evaluation.plan import Plan, Questions
 from training.evaluation.planning import PROTOCOLS, ProtocolConfig, prepare
 from training.evaluation.protocols.k_fold import k_fold
 from training.evaluation.protocols.leave_one_out import leave_one_out
+from training.evaluation.protocols.probe import probe
 from training.evaluation.protocols.temporal import temporal
 from training.interactions import Interactions
 
@@ -151,6 +153,19 @@ def test_filters_are_told_and_leave_no_code_without_events() -> None:
     )
 
 
+def test_the_probe_is_taken_out_of_what_is_learnt_and_asked_for() -> None:
+    log = _log("ua ub va uc vb vc")
+    pairs = pl.DataFrame(
+        [("u", "b"), ("v", "c"), ("v", "a"), ("w", "a"), ("u", "q")], ["user_id", "item_id"], orient="row"
+    )
+    plan = probe(log, pairs)
+    round_ = next(plan.rounds)
+    assert [pair[:2] for pair in rows_of(round_.training)] == [("u", "a"), ("u", "c"), ("v", "b")]
+    asked = [said for questions in round_.questions for said in _said(log, questions)]
+    assert asked == [("u", "a", "b"), ("v", "ab", "c")]
+    assert round_.skipped == {"pairs that are not in the log": 2, "no history": 1, "seen before": 0}
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     events=st.lists(
@@ -162,12 +177,17 @@ def test_filters_are_told_and_leave_no_code_without_events() -> None:
         max_size=60,
     ),
     protocol=st.sampled_from(PROTOCOLS),
+    held_out=st.sets(st.tuples(st.sampled_from("uvwx"), st.sampled_from("abcdefg")), max_size=9),
 )  # fmt: skip
-def test_no_protocol_lets_a_question_know_its_answer(events: list[Event], protocol: str) -> None:
+def test_no_protocol_lets_a_question_know_its_answer(
+    events: list[Event], protocol: str, held_out: set[tuple[str, str]]
+) -> None:
     """Histories hold only what came before, of the same user; no target is learnt from or was seen."""
     log = log_of(sorted(events, key=lambda event: event[3]))
     try:
-        prepared = prepare(log, ProtocolConfig(protocol=protocol, core=1, folds=2), rules=HistoryRules())
+        pairs = pl.DataFrame(sorted(held_out), {"user_id": pl.String, "item_id": pl.String}, orient="row")
+        config = ProtocolConfig(protocol=protocol, core=1, folds=2, held_out=pairs)
+        prepared = prepare(log, config, rules=HistoryRules())
     except NothingToJudge:
         return
     plan = prepared.plan

@@ -110,7 +110,7 @@ class _Walk:
         self._catalogue = Vocabulary(log.items)
         self._positive = frozenset(rules.positive_codes)
         self._events = list(log.events())
-        self._begin()
+        self._done = 0
 
     def pairs(self, first: int) -> tuple[NDArray[np.int64], Counter[str]]:
         """Which list judges which event, int64 [n, 2]: the place of the event that the list was given at, and

@@ -1,0 +1,69 @@
+"""The Netflix Prize's own hold-out: the ratings that probe.txt names are to be predicted from all others."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+
+from training.errors import NothingToJudge
+from training.evaluation.plan import Plan, Round
+from training.evaluation.user_order import UserOrder
+from training.interactions import Interactions
+
+NAME = "probe"
+DEFINITION = (
+    "The ratings of the pairs of user and item that probe.txt names are the tests, and are not learnt "
+    "from; all others are. RMSE is over these ratings. For rankings, the history of a test is all that "
+    "its user did before it, other tests included; a user's very first event has no history and is not "
+    "judged. All items of training are ranked, those of the history are left out. A test whose item is in"
+    " its own history is not judged."
+)
+
+
+def probe(log: Interactions, held_out: pl.DataFrame) -> Plan:
+    """One round; `held_out` has the columns user_id and item_id (String).
+
+    Raises NothingToJudge where none of these pairs is in the log with an event of its user before it.
+    """
+    order = UserOrder(log)
+    tested = _marks(log, held_out)
+    first = np.zeros(len(log), dtype=bool)
+    first[order.start[:-1]] = True
+    again = order.repeated()
+    of_order = tested[order.place]
+    judged = np.flatnonzero(of_order & ~first & ~again)
+    if not len(judged):
+        raise NothingToJudge(
+            "no pair of probe.txt is in the log after another event of its user; name its own log"
+        )
+    one = Round(
+        log=log,
+        learnt=~tested,
+        validated=slice(0, 0),
+        tested=tested,
+        questions=order.blocks(judged),
+        at_most=len(judged),
+        skipped=Counter(
+            {
+                "pairs that are not in the log": len(held_out.unique()) - int((of_order & ~again).sum()),
+                "no history": int((of_order & first).sum()),
+                "seen before": int((of_order & again & ~first).sum()),
+            }
+        ),
+    )
+    return Plan(protocol=NAME, definition=DEFINITION, log=log, rounds=iter([one]), at_most=len(judged))
+
+
+def _marks(log: Interactions, held_out: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which rows of the log are of one of the pairs, bool [n]."""
+    names = {"user_id": log.users, "item_id": log.items}
+    codes = held_out.select(
+        pl.col(column).replace_strict(
+            pl.Series(known), np.arange(len(known)), default=None, return_dtype=pl.Int64
+        )
+        for column, known in names.items()
+    ).drop_nulls()
+    pairs = codes["user_id"].to_numpy() * len(log.items) + codes["item_id"].to_numpy()
+    return np.isin(log.user.astype(np.int64) * len(log.items) + log.item, pairs)

@@ -1,0 +1,46 @@
+"""Arrays on disk, written piece by piece, mapped into memory to be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class ArrayFile:
+    """A .npy file of `length` numbers, the same bytes as `numpy.save` writes, of which no more than the piece
+    at hand is in memory."""
+
+    def __init__(self, path: Path, *, dtype: DTypeLike, length: int) -> None:
+        self._file = path.open("wb")
+        self._dtype, self._left = np.dtype(dtype), length
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (length,),
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def append(self, piece: NDArray[Any]) -> None:
+        """Write the next numbers."""
+        self._file.write(np.ascontiguousarray(piece, dtype=self._dtype).data)
+        self._left -= len(piece)
+
+    def __enter__(self) -> ArrayFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if kind is None and self._left:
+            raise ValueError(f"{self._file.name}: {self._left} numbers were not written")
+
+
+def mapped(path: Path) -> NDArray[Any]:
+    """The array of a .npy file, read as it is used. Raises OSError, or ValueError for another file."""
+    array: NDArray[Any] = np.load(path, mmap_mode="r")
+    return array
