@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_app.cli.errors import Failure
+from stream_app.domain.decoding import EARLIEST_MS
 
 if TYPE_CHECKING:
     import polars
@@ -68,8 +69,9 @@ def read_table(
 ) -> Table:
     """Read a file by its ending, in the order of the numbers in column `order_by`; equal ones keep theirs.
 
-    In a CSV every value is text, so that an id like 007 stays what it is. Times become milliseconds. Lines
-    that are no JSON object are rejected.
+    In a CSV every value is text, so that an id like 007 stays what it is. Times become milliseconds, numbers
+    in `order_by` too where none of them could be milliseconds: they are seconds. Lines that are no JSON
+    object are rejected.
 
     Raises:
         Failure: no such file, an unknown ending, unreadable, or a column of `required` is missing.
@@ -110,7 +112,11 @@ def _read_frame(
     )
     if order_by is None:
         return frame
-    return frame.sort(pl.col(order_by).cast(pl.Int64, strict=False), maintain_order=True, nulls_last=True)
+    number = pl.col(order_by).cast(pl.Int64, strict=False)
+    latest = frame.select(number.max()).item()
+    if latest is not None and latest < EARLIEST_MS:
+        frame = frame.with_columns((number * 1000).alias(order_by))
+    return frame.sort(number, maintain_order=True, nulls_last=True)
 
 
 def _read_lines(path: Path, *, rejects: Rejects, order_by: str | None) -> list[Row]:
@@ -129,6 +135,10 @@ def _read_lines(path: Path, *, rejects: Rejects, order_by: str | None) -> list[R
             else:
                 rejects.add("line", "not a JSON object", row=number)
     if order_by is not None:
+        moments = [whole_number(row.get(order_by)) for row in rows]
+        if max((at for at in moments if at is not None), default=EARLIEST_MS) < EARLIEST_MS:
+            moments = [at if at is None else at * 1000 for at in moments]
+            rows = [{**row, order_by: at} for row, at in zip(rows, moments, strict=True)]
         never = float("inf")
         rows.sort(key=lambda row: never if (at := whole_number(row.get(order_by))) is None else at)
     return rows

@@ -197,7 +197,6 @@ BAD_LOGS: dict[str, tuple[str, str]] = {
     # name: content, what is said
     "empty.csv": ("", "empty"),
     "header.csv": ("user_id,item_id,timestamp\n", "no usable rows"),
-    "seconds.csv": ("user_id,item_id,timestamp\nu,a,1600000000\nu,b,1600000060\n", "(seconds?)"),
     "words.csv": ("user_id,item_id,timestamp\nu,a,yesterday\nu,b,today\n", "timestamp missing or no time"),
     "types.csv": ("user_id,item_id,timestamp,type\nu,a,1600000000000,stare\n", "unknown type"),
     "one_row.csv": ("user_id,item_id,timestamp\nu,a,1600000000000\n", "1 events leave"),

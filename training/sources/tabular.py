@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 import polars as pl
 
+from stream_app.domain.decoding import EARLIEST_MS
 from training.errors import UnusableSource
 from training.sources.place import Place
 from training.sources.raw_log import RawLog
@@ -22,7 +23,7 @@ def find_table(place: Place) -> str | None:
 
 
 def read_table(place: Place, file: str) -> RawLog:
-    """The rows, their times in milliseconds. Raises UnusableSource where it is no such table."""
+    """The rows. Raises UnusableSource where it is no such table."""
     said = place.named(file)
     suffix = PurePosixPath(file.lower().removesuffix(".gz")).suffix
     readers: dict[str, Callable[[bytes], pl.DataFrame]] = {
@@ -38,7 +39,16 @@ def read_table(place: Place, file: str) -> RawLog:
         table = reader(place.read(file))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UnusableSource(f"{said}: not readable as {suffix[1:]} ({_line(error)})") from error
-    return RawLog(file=said, rows=table.with_row_index("line", offset=2 if suffix == ".csv" else 1))
+    rows = table.with_row_index("line", offset=2 if suffix == ".csv" else 1)
+    return RawLog(file=said, rows=rows, unit_ms=_unit_ms(rows))
+
+
+def _unit_ms(rows: pl.DataFrame) -> int:
+    """Seconds, where a table has numbers for times and none of them could be milliseconds; as in a replay."""
+    if "timestamp" not in rows.columns or rows.schema["timestamp"].is_temporal():
+        return 1
+    latest = rows.select(pl.col("timestamp").cast(pl.Float64, strict=False).max()).item()
+    return 1000 if latest is not None and latest < EARLIEST_MS else 1
 
 
 def _read_csv(content: bytes) -> pl.DataFrame:

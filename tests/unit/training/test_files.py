@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from stream_app.cli.tables import Rejects, read_table
 from tests.unit.training.logs import rows_of
 from training.errors import UnusableSource
 from training.sources.files import read_interactions
@@ -34,6 +35,22 @@ def test_an_id_of_digits_stays_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text(f"user_id,item_id,timestamp\n007,0042,{T}\n")
     assert rows_of(read_interactions(path)) == [("007", "0042", "view", T)]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_a_table_of_seconds_is_taken_for_one(tmp_path: Path, suffix: str) -> None:
+    rows = pl.DataFrame(
+        {"user_id": ["u", "v"], "item_id": ["a", "b"], "timestamp": [1_600_000_060, 1_600_000_000]}
+    )
+    path = tmp_path / f"log.{suffix}"
+    {"parquet": rows.write_parquet, "csv": rows.write_csv, "jsonl": rows.write_ndjson}[suffix](path)
+    log = read_interactions(path)
+    assert (log.timestamp_ms.tolist(), log.users) == ([1_600_000_000_000, 1_600_000_060_000], ("v", "u"))
+    replayed = read_table(path, rejects=Rejects(), required=(), order_by="timestamp")
+    assert [(row["user_id"], row["timestamp"]) for _, row in replayed] == [
+        ("v", 1_600_000_000_000),
+        ("u", 1_600_000_060_000),
+    ]
 
 
 def test_a_rating_says_what_was_done_and_the_bounds_can_be_set(tmp_path: Path) -> None:
