@@ -45,7 +45,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     ]
     pl.DataFrame(items).write_csv(tmp_path / "items.csv")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MILLSTREAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("sys.argv", ["millstream", "evaluate", "log.parquet"])
 
     def run(*arguments: str) -> tuple[int, str, str]:

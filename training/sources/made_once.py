@@ -57,5 +57,7 @@ def _sweep(root: Path) -> None:
 
 
 def user_cache() -> Path:
-    """`$XDG_CACHE_HOME/millstream`, or `~/.cache/millstream`."""
+    """`$MILLSTREAM_CACHE`, `$XDG_CACHE_HOME/millstream`, or `~/.cache/millstream`, as the broker's jars."""
+    if named := os.environ.get("MILLSTREAM_CACHE"):
+        return Path(named).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "millstream"

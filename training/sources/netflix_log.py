@@ -30,9 +30,8 @@ def read_netflix_log(
 ) -> Interactions:
     """All ratings in order of time, those of one day in the order of `within_day`; columns are mapped.
 
-    They are kept under `stored`, by default `$XDG_CACHE_HOME/millstream/logs` or `~/.cache/millstream/logs`,
-    21 bytes a rating, in a folder named by the content: files' names, sizes and bytes, and the rule for
-    ratings. Raises UnusableSource where files are unreadable, without good rows (with `strict`: with a bad
+    They are kept under `stored`, by default `logs` in the user's cache folder (MILLSTREAM_CACHE), 21 bytes a
+    rating, in a folder named by the content: files' names, sizes and bytes, and the rule for ratings. Raises UnusableSource where files are unreadable, without good rows (with `strict`: with a bad
     one), or where nothing can be kept.
     """
     names = rating_files(place)
@@ -57,7 +56,7 @@ def read_netflix_log(
             log = open_interactions(make_once(root, key, make), named=place.named)
     except OSError as error:
         raise UnusableSource(
-            f"{root}: the log cannot be kept there ({error}); make room, or set XDG_CACHE_HOME to another "
+            f"{root}: the log cannot be kept there ({error}); make room, or set MILLSTREAM_CACHE to another "
             "folder"
         ) from error
     rejections = Rejections(count=log.rejected, first=log.rejected_rows)

@@ -223,7 +223,7 @@ def test_what_lost_a_file_is_made_anew(tmp_path: Path) -> None:
 def test_where_nothing_can_be_kept_the_remedy_is_told(tmp_path: Path) -> None:
     folder = write_mv(tmp_path / "data", RATINGS)
     (tmp_path / "stored").write_text("a file")
-    with pytest.raises(UnusableSource, match=r"cannot be kept there .* XDG_CACHE_HOME"):
+    with pytest.raises(UnusableSource, match=r"cannot be kept there .* MILLSTREAM_CACHE"):
         read_interactions(folder, stored=tmp_path / "stored")
 
 
