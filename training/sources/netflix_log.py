@@ -30,9 +30,10 @@ def read_netflix_log(
 ) -> Interactions:
     """All ratings in order of time, those of one day in the order of `within_day`; columns are mapped.
 
-    They are kept under `stored`, by default `logs` in the user's cache folder (MILLSTREAM_CACHE), 21 bytes a
-    rating, in a folder named by the content: files' names, sizes and bytes, and the rule for ratings. Raises UnusableSource where files are unreadable, without good rows (with `strict`: with a bad
-    one), or where nothing can be kept.
+    They are kept under `stored`, by default `logs` in the user's cache folder (MILLSTREAM_CACHE), 21
+    bytes a rating, in a folder named by the content: files' names, sizes and bytes, and the rule for
+    ratings. Raises UnusableSource where files are unreadable, without good rows (with `strict`: with a
+    bad one), or where nothing can be kept.
     """
     names = rating_files(place)
     size = sum(path.stat().st_size for path in place.stored(names))

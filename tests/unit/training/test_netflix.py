@@ -152,7 +152,7 @@ def test_no_good_row_at_all_is_one_line_and_is_not_kept(tmp_path: Path, own_cach
     (tmp_path / "mv_0000001.txt").write_text("1:\n6,3\n")
     with pytest.raises(UnusableSource, match=r"no usable rows \(1 × timestamp missing"):
         read_interactions(tmp_path)
-    assert list((own_cache / "millstream" / "logs").iterdir()) == []
+    assert list((own_cache / "logs").iterdir()) == []
 
 
 def test_both_forms_in_one_folder_are_refused(tmp_path: Path) -> None:
