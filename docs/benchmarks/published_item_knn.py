@@ -3,10 +3,10 @@
     python docs/benchmarks/published_item_knn.py SPLIT
 
 SPLIT is what `millstream evaluate … --protocol leave-one-out --dump-split SPLIT` wrote. The rule is
-"Item-CF (implicit)" of github.com/lessismore4825-jl/movielens-rec: cosine · n_ij / (n_ij + 20), pairs that at
-least five users share, the 40 nearest of the item that is scored, summed over what the user took in train (not
-in validation); train and validation are left out of the list. It reports HR@10 .076159 and NDCG@10 .037820 on
-MovieLens 1M.
+"Item-CF (implicit)" of github.com/lessismore4825-jl/movielens-rec: cosine · n_ij / (n_ij + 20), pairs
+that at least five users share, the 40 nearest of the item that is scored, summed over what the user took
+in train (not in validation); train and validation are left out of the list. It reports HR@10 .076159 and
+NDCG@10 .037820 on MovieLens 1M.
 """
 
 from __future__ import annotations

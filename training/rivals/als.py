@@ -33,7 +33,8 @@ class ALS:
     ridge_power  ν, from 0 (all alike) to 1 (by how often each occurs)
     sweeps       how often users and items are solved for, in turn
 
-    The defaults are the best found for MovieLens-1M, leave-one-out, by the validation items.
+    The defaults are the best of some twenty that were tried on MovieLens-1M, leave-one-out, by the validation
+    items, at a width of 64 or 128; 256 is better by 4 % there and takes more than three times as long.
     """
 
     name = "als"
