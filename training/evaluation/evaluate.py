@@ -81,7 +81,7 @@ def evaluate(
             time_limit_s=config.time_limit_s,
             say=say,
             done=done,
-            finished=rounds.append,
+            finished=rounds.append if config.split_folder is not None else lambda round_: None,
         )
     if config.split_folder is not None:
         for number, round_ in enumerate(rounds, start=1):

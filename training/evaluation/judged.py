@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +17,22 @@ class Asked:
     user            int32, code
     target          int32, code of the item that came
     place           int64, row of the log
+    given_at        int64, row of the log at which the list was given
+    fit             int64, by which fit, from 0
     timestamp_ms    int64, when it came
     history_length  int64, events in the stored history
     item_count      int64, how often the item occurred in what was learnt from
     user_count      int64, the user's events in what was learnt from
     history_popularity  float64, mean of the history's items' counts in what was learnt from
-    item_counts     int64 [items], the counts of the last round
+    item_counts     int64 [fits, items], how often each item occurred in what was learnt from
     skipped         events that were not asked for, by reason
     """
 
     user: NDArray[np.int32]
     target: NDArray[np.int32]
     place: NDArray[np.int64]
+    given_at: NDArray[np.int64]
+    fit: NDArray[np.int64]
     timestamp_ms: NDArray[np.int64]
     history_length: NDArray[np.int64]
     item_count: NDArray[np.int64]
@@ -47,7 +52,7 @@ class Judged:
     chosen   int64 [m], which of the questions; all of them unless the recommender was too slow, then those
              of a `sample` of the users (a share)
     probabilities  float64 [m, 2], of the target and of an item that was drawn from the unseen ones
-    ratings  float64 [m], predicted for the targets
+    ratings  float64 [r, 2], predicted and given, of every tested row that has a rating
     seconds  "fit" and "score"
     `not_applicable` is the reason where it could not do this at all; all arrays are empty then.
     """
@@ -62,3 +67,8 @@ class Judged:
     ratings: NDArray[np.float64] | None = None
     sample: float | None = None
     not_applicable: str | None = None
+
+
+def joined(blocks: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
+    """One after the other; of that kind, too, where there is none."""
+    return np.concatenate([np.zeros(0, dtype=kind), *blocks]).astype(kind, copy=False)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +35,17 @@ class Questions:
     place: NDArray[np.int64]
     given_at: NDArray[np.int64]
 
+    def some(self, chosen: NDArray[np.int64]) -> Questions:
+        """Those at the places `chosen` of the batch, in that order."""
+        if len(chosen) == len(self.target):
+            return self
+        return Questions(
+            histories=self.histories.some(chosen),
+            target=self.target[chosen],
+            place=self.place[chosen],
+            given_at=self.given_at[chosen],
+        )
+
 
 Rows = slice | NDArray[np.bool_]
 """Rows of a log: a piece of it, or a mark for each, bool [n]."""
@@ -64,9 +74,9 @@ class Round:
     skipped: Counter[str]
     moves: bool = False
 
-    @cached_property
+    @property
     def training(self) -> Interactions:
-        """What is learnt from."""
+        """What is learnt from; taken out of the log anew each time."""
         return self.log.rows(self.learnt)
 
 
@@ -76,7 +86,8 @@ class Plan:
 
     `definition` says it so that a stranger gets the same rows. Each round is finished before the next is
     taken. `fits` is how many rounds there are, with `at_most` so many questions in all. `every_type`: events
-    of all types are targets, not the positive ones alone.
+    of all types are targets, not the positive ones alone. `users_are_new`: who is asked for never trained.
+    `passed_over`: as the rounds' `skipped`, where it is known before.
     """
 
     protocol: str
@@ -86,4 +97,6 @@ class Plan:
     at_most: int
     fits: int = 1
     every_type: bool = True
+    users_are_new: bool = False
     retrained_at_ms: tuple[int, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)

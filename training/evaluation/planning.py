@@ -67,7 +67,7 @@ def prepare(log: Interactions, config: ProtocolConfig, *, rules: HistoryRules) -
     if config.protocol == leave_one_out.NAME:
         plan = leave_one_out.leave_one_out(kept)
     elif config.protocol == temporal.NAME:
-        plan = temporal.temporal(kept, with_validation=config.with_validation)
+        plan = temporal.temporal(kept, core=_core(config), with_validation=config.with_validation)
     elif config.protocol == k_fold.NAME:
         plan = k_fold.k_fold(kept, folds=config.folds, seed=config.seed)
     elif config.protocol == probe.NAME and config.held_out is not None:
@@ -79,9 +79,7 @@ def prepare(log: Interactions, config: ProtocolConfig, *, rules: HistoryRules) -
 
 def _filtered(log: Interactions, config: ProtocolConfig) -> tuple[Interactions, tuple[str, ...]]:
     kept, said = log, []
-    least = config.core
-    if least is None:
-        least = temporal.CORE if config.protocol == temporal.NAME else 1
+    least = _core(config)
     for name, number, apply in (
         (f"{config.least_history} events a user", config.least_history, active_users),
         (f"{least}-core", least, core),
@@ -91,3 +89,9 @@ def _filtered(log: Interactions, config: ProtocolConfig) -> tuple[Interactions, 
             users, items = len(kept.users), len(kept.items)
             said.append(f"{name}: {users:,} users, {items:,} items, {len(kept):,} interactions left")
     return kept, tuple(said)
+
+
+def _core(config: ProtocolConfig) -> int:
+    if config.core is not None:
+        return config.core
+    return temporal.CORE if config.protocol == temporal.NAME else 1

@@ -16,7 +16,10 @@ class NotApplicable(Exception):
 
 
 class Recommender(Protocol):
-    """Item and user codes are those of the log, in all its parts alike."""
+    """Item and user codes are those of the log, in all its parts alike.
+
+    One with a true attribute `needs_known_users` is not asked for users who never trained: it says n/a.
+    """
 
     @property
     def name(self) -> str: ...

@@ -48,12 +48,7 @@ def rows_of(
     categories  bool [items, categories], where items have any
     `sampled`: among how many drawn items targets were ranked, where it was not the whole catalogue.
     """
-    rows = [
-        _row(plan, asked, one, ks=ks, categories=categories, sampled=sampled)
-        if one.not_applicable is None
-        else _without_figures(plan, one)
-        for one in judged
-    ]
+    rows = [_row(plan, asked, one, ks=ks, categories=categories, sampled=sampled) for one in judged]
     _compare_with_best(rows, asked, judged, ks)
     return rows
 
@@ -67,18 +62,15 @@ def _row(
     categories: sparse.csr_array | None,
     sampled: int | None,
 ) -> dict[str, Any]:
-    gains = _gains(len(plan.log.items) if sampled is None else sampled + 1)
-    by_name = {f"{name}@{k}": gain(one.rank, k) for k in ks for name, gain in gains.items()}
-    leading = {f"{name}@{k}": by_name[f"{name}@{k}"] for k in ks for name in _SLICED}
-    return {
+    row: dict[str, Any] = {
         "model": one.name,
         "protocol": plan.protocol,
-        "metrics": {name: asdict(figure(values, one.user)) for name, values in by_name.items()},
-        "over_users": {name: mean_over_users(values, one.user) for name, values in by_name.items()},
-        "beyond_accuracy": {} if sampled else _beyond(asked, one, ks=ks, categories=categories),
-        "predictions": _predictions(plan, asked, one),
-        "slices": _slices(asked, one, leading),
-        "along_time": _along_time(asked, one, leading) if plan.retrained_at_ms else [],
+        "metrics": {},
+        "over_users": {},
+        "beyond_accuracy": {},
+        "predictions": {},
+        "slices": {},
+        "along_time": [],
         "retrained_at_ms": list(plan.retrained_at_ms),
         "users": len(np.unique(one.user)),
         "events": len(one.rank),
@@ -86,30 +78,21 @@ def _row(
         "sample": one.sample,
         "sampled_items": sampled,
         "seconds": dict(one.seconds),
-        "not_applicable": None,
-        "against_best": {},
-    }
-
-
-def _without_figures(plan: Plan, one: Judged) -> dict[str, Any]:
-    nothing: dict[str, dict[str, Any]] = {
-        name: {} for name in ("metrics", "over_users", "beyond_accuracy", "predictions", "slices")
-    }
-    return {
-        "model": one.name,
-        "protocol": plan.protocol,
-        **nothing,
-        "along_time": [],
-        "retrained_at_ms": [],
-        "users": 0,
-        "events": 0,
-        "skipped": {},
-        "sample": None,
-        "sampled_items": None,
-        "seconds": {},
         "not_applicable": one.not_applicable,
         "against_best": {},
     }
+    # Of nothing there are no figures: a 0 would be read as one.
+    if one.not_applicable is None and len(one.rank):
+        gains = _gains(len(plan.log.items) if sampled is None else sampled + 1)
+        by_name = {f"{name}@{k}": gain(one.rank, k) for k in ks for name, gain in gains.items()}
+        leading = {f"{name}@{k}": by_name[f"{name}@{k}"] for k in ks for name in _SLICED}
+        row["metrics"] = {name: asdict(figure(values, one.user)) for name, values in by_name.items()}
+        row["over_users"] = {name: mean_over_users(values, one.user) for name, values in by_name.items()}
+        row["beyond_accuracy"] = {} if sampled else _beyond(asked, one, ks=ks, categories=categories)
+        row["predictions"] = _predictions(one)
+        row["slices"] = _slices(asked, one, leading)
+        row["along_time"] = _along_time(asked, one, leading) if plan.retrained_at_ms else []
+    return row
 
 
 def _gains(items: int) -> dict[str, Gains]:
@@ -119,29 +102,39 @@ def _gains(items: int) -> dict[str, Gains]:
 def _beyond(
     asked: Asked, one: Judged, *, ks: Sequence[int], categories: sparse.csr_array | None
 ) -> dict[str, float | None]:
+    items = asked.item_counts.shape[1]
+    fits = [np.flatnonzero(asked.fit[one.chosen] == fit) for fit in range(len(asked.item_counts))]
+    popularity = asked.history_popularity[one.chosen]
     found: dict[str, float | None] = {}
     for k in ks:
         lists = one.lists[:, :k]
-        found[f"coverage@{k}"] = coverage(lists, items=len(asked.item_counts))
-        found[f"novelty@{k}"] = novelty(lists, asked.item_counts)
+        # What is popular is what was so in that which the list's own fit had learnt from.
+        bits = [novelty(lists[of], counts) for of, counts in zip(fits, asked.item_counts, strict=True)]
+        lifts = [
+            popularity_lift(lists[of], counts, popularity[of])
+            for of, counts in zip(fits, asked.item_counts, strict=True)
+        ]
+        found[f"coverage@{k}"] = coverage(lists, items=items)
+        found[f"novelty@{k}"] = _mean(bits, fits)
         found[f"diversity@{k}"] = diversity(lists, categories)
-        found[f"gini@{k}"] = exposure_gini(lists, items=len(asked.item_counts))
-        found[f"popularity_lift@{k}"] = popularity_lift(
-            lists, asked.item_counts, asked.history_popularity[one.chosen]
-        )
+        found[f"gini@{k}"] = exposure_gini(lists, items=items)
+        found[f"popularity_lift@{k}"] = _mean(lifts, fits)
     return found
 
 
-def _predictions(plan: Plan, asked: Asked, one: Judged) -> dict[str, float | None]:
+def _mean(values: Sequence[float | None], fits: Sequence[NDArray[np.int64]]) -> float | None:
+    """Over fits, each by its questions; those without a value are left out."""
+    told = [(value, len(of)) for value, of in zip(values, fits, strict=True) if value is not None]
+    return sum(value * size for value, size in told) / sum(size for _, size in told) if told else None
+
+
+def _predictions(one: Judged) -> dict[str, float | None]:
     found: dict[str, float] = {}
     if one.probabilities is not None:
-        of_target, of_drawn = one.probabilities[:, 0], one.probabilities[:, 1]
+        of_target, of_drawn = one.probabilities.T
         found |= {"auc": auc(of_target, of_drawn), "log_loss": log_loss(of_target, of_drawn)}
-    if one.ratings is not None and plan.log.rating is not None:
-        rated = plan.log.rating[asked.place[one.chosen]]
-        known = ~np.isnan(rated)
-        if known.any():
-            found["rmse"] = rmse(one.ratings[known], rated[known])
+    if one.ratings is not None and len(one.ratings):
+        found["rmse"] = rmse(*one.ratings.T)
     # NaN, of a model that diverged, is no JSON.
     return {name: None if np.isnan(value) else value for name, value in found.items()}
 

@@ -32,6 +32,8 @@ class BiasedMF:
     """
 
     name = "biased-mf"
+    needs_known_users = True
+    """A history tells what was taken, not how it was rated: nothing to fit a new user's vector to."""
 
     def __init__(
         self,

@@ -83,7 +83,7 @@ def test_facts_of_the_questions_are_those_of_what_was_learnt() -> None:
 
 
 def test_one_that_is_too_slow_gets_a_sample_of_whole_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.evaluation.judging._MEASURED_S", 0.001)
+    monkeypatch.setattr("training.evaluation.contestant._MEASURED_S", 0.001)
     log = successors(users=60, events=80, items=90)
     plan = prequential(log, newest=0.5, rules=HistoryRules())
     asked, (slow, fast) = judge(plan, [Catalogue(pause_s=0.2), Catalogue()], k=5, time_limit_s=0.5)
@@ -99,7 +99,8 @@ def test_a_rater_is_asked_where_every_type_is_a_target_and_a_probability_for_two
     log = successors(users=5, events=6, items=30)
     rated = Interactions(**{**log.__dict__, "rating": np.ones(len(log), dtype=np.float32)})
     asked, (judged,) = judge(leave_one_out(rated), [Oracle()], k=3)
-    assert judged.ratings is not None and judged.ratings.tolist() == asked.target.tolist()
+    assert judged.ratings is not None and sorted(judged.ratings[:, 0]) == sorted(asked.target)
+    assert set(judged.ratings[:, 1]) == {1.0}
     assert judged.probabilities is not None and judged.probabilities.shape == (5, 2)
     np.testing.assert_allclose(judged.probabilities[:, 0], asked.target / len(log.items))
     _, (moving,) = judge(prequential(rated, newest=0.5, rules=HistoryRules()), [Oracle()], k=3)

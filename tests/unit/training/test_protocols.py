@@ -126,6 +126,9 @@ def test_k_fold_deals_the_users_by_the_seed() -> None:
     ("config", "log", "said"),
     [
         (ProtocolConfig(protocol="leave-one-out"), _log("ua ub va vb"), "no user has 3 events"),
+        (ProtocolConfig(protocol="leave-one-out"), _log("ua ub ua va vb va"), "took before"),
+        (ProtocolConfig(protocol="k-fold", folds=2), _log("ua ua va va"), "took before"),
+        (ProtocolConfig(newest=0.5), _log("ua ua ua ua"), r"can be judged \(2 seen before\)"),
         (ProtocolConfig(protocol="temporal", core=1), _log("ua ub uc", at=[0, 0, 0]), "all events have one"),
         (ProtocolConfig(protocol="temporal", core=1), _log("ua va wa"), "nobody with a history comes back"),
         (ProtocolConfig(protocol="temporal"), _log("ua ub uc"), "no user and item have 5 events"),
@@ -140,16 +143,16 @@ def test_too_small_a_log_is_one_line(config: ProtocolConfig, log: Interactions, 
 
 
 def test_filters_are_told_and_leave_no_code_without_events() -> None:
-    sparse = "ua ub ua ub va vb va vb wa xz"
+    sparse = "ua ub uc va vb vc wa wb wc xa xz yq"
     prepared = prepare(
-        _log(sparse), ProtocolConfig(protocol="leave-one-out", core=4, least_history=2), rules=HistoryRules()
+        _log(sparse), ProtocolConfig(protocol="leave-one-out", core=3, least_history=2), rules=HistoryRules()
     )
     log = prepared.plan.log
-    assert (log.users, log.items) == (("u", "v"), ("a", "b"))
-    assert [pair[:2] for pair in rows_of(log)] == [tuple(pair) for pair in sparse.split()[:8]]
+    assert (log.users, log.items) == (("u", "v", "w"), ("a", "b", "c"))
+    assert [pair[:2] for pair in rows_of(log)] == [tuple(pair) for pair in sparse.split()[:9]]
     assert prepared.filters == (
-        "2 events a user: 2 users, 2 items, 8 interactions left",
-        "4-core: 2 users, 2 items, 8 interactions left",
+        "2 events a user: 4 users, 4 items, 11 interactions left",
+        "3-core: 3 users, 3 items, 9 interactions left",
     )
 
 

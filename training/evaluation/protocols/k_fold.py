@@ -33,6 +33,10 @@ def k_fold(log: Interactions, *, folds: int = 5, seed: int = 0) -> Plan:
         )
     fold = np.random.default_rng(seed).permutation(len(order.user_codes)) % folds
     again = order.repeated()
+    if again[order.start[1:][several] - 1].all():
+        raise NothingToJudge(
+            "every user's last item is one that the user took before; nothing can be asked for"
+        )
     fold_of_user = np.zeros(int(order.user_codes.max()) + 1, dtype=np.int64)
     fold_of_user[order.user_codes] = fold
 
@@ -61,4 +65,5 @@ def k_fold(log: Interactions, *, folds: int = 5, seed: int = 0) -> Plan:
         rounds=(round_of(number) for number in range(folds)),
         at_most=int(several.sum()),
         fits=folds,
+        users_are_new=True,
     )

@@ -36,6 +36,10 @@ def leave_one_out(log: Interactions) -> Plan:
         )
     again = order.repeated()[last]
     judged = last[~again]
+    if not len(judged):
+        raise NothingToJudge(
+            "every user's last item is one that the user took before; nothing can be asked for"
+        )
     tested, validated = np.zeros((2, len(log)), dtype=bool)
     tested[order.place[last]] = validated[order.place[last - 1]] = True
     one = Round(

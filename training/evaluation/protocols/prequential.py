@@ -7,7 +7,7 @@ history before it, for the moment of the event before it, by the worker's own co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -46,10 +46,13 @@ def prequential(
     """Rounds of equal size over the `newest` fraction of the log, as many as `fits`.
 
     `seen_all`: what left the stored window is not asked for either, nor recommended. Raises NothingToJudge
-    where nothing is tested, or nothing comes before it.
+    where nothing is tested or judged, or nothing comes before it.
     """
     first = round(len(log) * (1.0 - newest))
-    return prequential_from(log, first=first, rules=rules, fits=fits, seen_all=seen_all)
+    plan = prequential_from(log, first=first, rules=rules, fits=fits, seen_all=seen_all)
+    if not plan.at_most:
+        raise NothingToJudge(_nothing(plan.passed_over))
+    return plan
 
 
 def prequential_from(
@@ -81,7 +84,16 @@ def prequential_from(
         fits=fits,
         every_type=False,
         retrained_at_ms=tuple(int(log.timestamp_ms[cut]) for cut in cuts[:-1]),
+        passed_over=skipped,
     )
+
+
+def _nothing(passed_over: Mapping[str, int]) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in passed_over.items())
+    remedy = "collect more events"
+    if passed_over.get("not positive", 0) == sum(passed_over.values()):
+        remedy = "set which types are positive, or from which rating on an event is one (--dislike-below)"
+    return f"no event of the tested part can be judged ({reasons}); {remedy}"
 
 
 def _rounds(walk: _Walk, cuts: list[int], pairs: NDArray[np.int64], skipped: Counter[str]) -> Iterator[Round]:

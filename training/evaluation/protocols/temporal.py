@@ -15,22 +15,23 @@ NAME = "temporal"
 CORE = 5
 DEFINITION = (
     "Global temporal split, successive. Every event is an interaction, whatever its type; users and items"
-    f" with fewer than {CORE} events are taken out until none is left (another core where --k-core says "
-    "so). The cut is the 0.9 quantile of all timestamps; what is not after it is training, of which what "
-    "is after its own 0.9 quantile is validation and {learnt}. Every event after the cut is a test, its "
-    "history all that its user did before it, other tests included; a user's very first event has no "
-    "history and is not judged. All items of training are ranked, those of the history are left out; a "
-    "test of an item that is new since training counts, as a miss unless the model finds it. A test whose"
-    " item is in its own history is not judged."
+    " with fewer than {core} events are taken out until none is left. The cut is the 0.9 quantile of all "
+    "timestamps; what is not after it is training, of which what is after its own 0.9 quantile is "
+    "validation and {learnt}. Every event after the cut is a test, its history all that its user did "
+    "before it, other tests included; a user's very first event has no history and is not judged. All "
+    "items of training are ranked, those of the history are left out; a test of an item that is new since"
+    " training counts, as a miss unless the model finds it. A test whose item is in its own history is "
+    "not judged."
 )
 _QUANTILE = 0.9
 
 
-def temporal(log: Interactions, *, with_validation: bool = False) -> Plan:
+def temporal(log: Interactions, *, core: int = CORE, with_validation: bool = False) -> Plan:
     """One round ("Time to Split", arXiv 2507.16289).
 
-    `with_validation` learns from the validation part too, which published figures do not. Raises
-    NothingToJudge where the log has no times, or nobody comes back after the cut.
+    `core` is what the log was filtered by, to say so; `with_validation` learns from the validation part
+    too, which published figures do not. Raises NothingToJudge where the log has no times, or nobody comes
+    back after the cut.
     """
     if not log.has_times:
         raise NothingToJudge(
@@ -57,5 +58,7 @@ def temporal(log: Interactions, *, with_validation: bool = False) -> Plan:
         at_most=len(judged),
         skipped=Counter({"no history": int((after & first).sum()), "seen before": int(again.sum())}),
     )
-    said = DEFINITION.format(learnt="learnt from as well" if with_validation else "not learnt from")
+    said = DEFINITION.format(
+        core=core, learnt="learnt from as well" if with_validation else "not learnt from"
+    )
     return Plan(protocol=NAME, definition=said, log=log, rounds=iter([one]), at_most=len(judged))
