@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from training.evaluation.judging import judge
 from training.evaluation.plan import Questions
 from training.evaluation.protocols.leave_one_out import leave_one_out
 from training.evaluation.protocols.prequential import prequential
+from training.evaluation.protocols.temporal import temporal
 from training.evaluation.recommender import NotApplicable
 from training.interactions import Interactions
 
@@ -97,7 +99,7 @@ def test_one_that_is_too_slow_gets_a_sample_of_whole_users(monkeypatch: pytest.M
 
 def test_a_rater_is_asked_where_every_type_is_a_target_and_a_probability_for_two_items() -> None:
     log = successors(users=5, events=6, items=30)
-    rated = Interactions(**{**log.__dict__, "rating": np.ones(len(log), dtype=np.float32)})
+    rated = replace(log, rating=np.ones(len(log), dtype=np.float32))
     asked, (judged,) = judge(leave_one_out(rated), [Oracle()], k=3)
     assert judged.ratings is not None and sorted(judged.ratings[:, 0]) == sorted(asked.target)
     assert set(judged.ratings[:, 1]) == {1.0}
@@ -105,6 +107,28 @@ def test_a_rater_is_asked_where_every_type_is_a_target_and_a_probability_for_two
     np.testing.assert_allclose(judged.probabilities[:, 0], asked.target / len(log.items))
     _, (moving,) = judge(prequential(rated, newest=0.5, rules=HistoryRules()), [Oracle()], k=3)
     assert moving.ratings is None
+
+
+def test_ratings_are_predicted_for_every_tested_row_that_has_one() -> None:
+    """The first event of a user who is new has no history, and so no list, but it has a rating."""
+    events = [(f"u{n % 9}", f"i{n}", "view", n) for n in range(90)] + [("new", "i0", "view", 90)]
+    log = log_of(events)
+    rating = np.ones(len(log), dtype=np.float32)
+    rating[-2] = np.nan
+    plan = temporal(replace(log, rating=rating))
+    asked, (judged,) = judge(plan, [Oracle()], k=3)
+    assert len(asked.user) < 10 and asked.skipped["no history"] == 1
+    assert judged.ratings is not None
+    assert judged.ratings[:, 0].tolist() == log.item[[*range(81, 89), 90]].tolist()
+
+
+def test_the_time_that_is_left_is_that_of_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.evaluation.contestant._MEASURED_S", 0.001)
+    log = successors(users=60, events=80, items=90)
+    plan = prequential(log, newest=0.5, rules=HistoryRules(), fits=10)
+    _, (slow,) = judge(plan, [Catalogue(pause_s=0.1)], k=5, time_limit_s=0.25)
+    # A block a round: ten times 0.1 s. Seen round by round the limit would never have been near.
+    assert slow.sample is not None and slow.sample < 0.5
 
 
 def test_drawn_items_are_new_distinct_and_the_same_each_time() -> None:
