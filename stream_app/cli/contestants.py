@@ -33,7 +33,7 @@ def check_names(models: str, *, settings: Settings) -> list[str]:
 
     known = Registry(settings.registry).versions()
     names: list[str] = []
-    for name in (part.strip() for part in models.split(",")):
+    for name in filter(None, (part.strip() for part in models.split(","))):
         if name == _EVERYTHING:
             names += ALL
         elif name == "latest":
@@ -45,7 +45,9 @@ def check_names(models: str, *, settings: Settings) -> list[str]:
         elif is_rival(name) or name in known:
             names.append(name)
         else:
-            raise typer.BadParameter(f"--models {name} is unknown; millstream evaluate --help names all")
+            raise typer.BadParameter(f"--models {name} is unknown")
+    if not names:
+        raise typer.BadParameter("--models names none")
     return list(dict.fromkeys(names))
 
 
@@ -62,6 +64,11 @@ def contestants(
     from training.rivals.named import RivalParts, is_rival, rival_named
 
     log = prepared.plan.log
+    bundles = [name for name in names if not is_rival(name)]
+    if whole_ranking and bundles:
+        raise typer.BadParameter(
+            f"--sampled ranks everything, a bundle its best alone; leave out {bundles[0]}"
+        )
     parts = RivalParts(
         rules=prepared.rules,
         fit=fit,

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from stream_app.cli.contestants import check_names, contestants, fields_of_items, read_held_out
+from stream_app.cli.errors import Failure
 from stream_app.cli.progress import progress
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
@@ -121,7 +122,10 @@ def evaluate(
     """
     if not 0 < newest < 1:
         raise typer.BadParameter(f"--newest {newest} is not between 0 and 1")
+    if dislike_below > like_from:
+        raise typer.BadParameter(f"--dislike-below {dislike_below} lies above --like-from {like_from}")
     ks = _lengths(k)
+    _check_outputs(split_folder, report_file)
     require_train_extra()
     settings = settings_of(ctx)
     names = check_names(models, settings=settings)
@@ -171,6 +175,17 @@ def evaluate(
     _show(report, report_file, as_json=as_json)
 
 
+def _check_outputs(split_folder: Path | None, report_file: Path | None) -> None:
+    """Before the work is done, not after it. Raises BadParameter."""
+    if split_folder is not None:
+        if split_folder.exists() and (not split_folder.is_dir() or any(split_folder.iterdir())):
+            raise typer.BadParameter(f"{split_folder} is there already and not empty; name a new folder")
+        if not split_folder.absolute().parent.is_dir():
+            raise typer.BadParameter(f"{split_folder.absolute().parent} is no folder; make it first")
+    if report_file is not None and (report_file.is_dir() or not report_file.absolute().parent.is_dir()):
+        raise typer.BadParameter(f"{report_file} cannot be written: its folder is missing, or it is one")
+
+
 def _how() -> dict[str, Any]:
     """What was run, and how to run it again."""
     packages = ("millstream", "numpy", "scipy", "scikit-learn", "torch")
@@ -185,14 +200,17 @@ def _show(report: dict[str, Any], report_file: Path | None, *, as_json: bool) ->
     from training.evaluation.report_page import as_page
     from training.evaluation.report_text import as_table
 
-    if report_file is not None:
-        report_file.write_text(as_page(report), encoding="utf-8")
-        say(f"wrote {report_file}")
     answer(as_table(report), report, as_json=as_json)
+    if report_file is not None:
+        try:
+            report_file.write_text(as_page(report), encoding="utf-8")
+        except OSError as error:
+            raise Failure(f"{report_file} cannot be written ({error.strerror}); name another file") from error
+        say(f"wrote {report_file}")
 
 
 def _lengths(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and 1 <= int(part) <= 100 for part in parts):
+    if not all(part.isascii() and part.isdecimal() and 1 <= int(part) <= 100 for part in parts):
         raise typer.BadParameter(f"--k {text} is not a number from 1 to 100, or several with commas")
     return tuple(int(part) for part in parts)

@@ -42,8 +42,8 @@ class LogFormat(StrEnum):
 Data = Annotated[
     str,
     typer.Argument(
-        help="MovieLens, RecBole's .inter, Amazon reviews, or a table (Parquet, CSV, JSON lines): a file, a "
-        "folder or a zip archive; or kafka.",
+        help="MovieLens, the Netflix Prize, RecBole's .inter, Amazon reviews, lines of user and item in "
+        "order, or a table (Parquet, CSV, JSON lines): a file, a folder or a zip archive; or kafka.",
         metavar="DATA",
     ),
 ]

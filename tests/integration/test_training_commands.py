@@ -95,7 +95,17 @@ def test_train_publishes_what_a_worker_can_serve(run: Run, tmp_path: Path) -> No
     assert {row["events"] for row in compared} == {200}
     assert pl.read_parquet(tmp_path / "split" / "train.parquet").height == 800
     test = pl.read_parquet(tmp_path / "split" / "test.parquet")
-    assert test.columns == ["user_id", "item_id", "type", "timestamp", "order", "rating", "judged"]
+    assert test.columns == [
+        "user_id",
+        "item_id",
+        "type",
+        "timestamp",
+        "order",
+        "rating",
+        "judged",
+        "given_at",
+        "fit",
+    ]
     assert test.height == 200
 
 

@@ -86,7 +86,7 @@ def evaluate(
     if config.split_folder is not None:
         for number, round_ in enumerate(rounds, start=1):
             name = f"round-{number}" if len(rounds) > 1 else ""
-            write_split(config.split_folder / name, round_, asked.place)
+            write_split(config.split_folder / name, round_, asked)
     rows = rows_of(
         plan,
         asked,

@@ -9,26 +9,31 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.bundle.signature import EVENT_TYPES
+from training.evaluation.judged import Asked
 from training.evaluation.plan import Round
 from training.interactions import Interactions
 
 
-def write_split(folder: Path, round_: Round, judged: NDArray[np.int64]) -> None:
+def write_split(folder: Path, round_: Round, asked: Asked) -> None:
     """Write train.parquet, validation.parquet and test.parquet of a round.
 
-    `judged` are the places of the questions, of other rounds too. The columns: user_id, item_id, type,
-    timestamp (ms), order (the place in the log), rating where there is one; test.parquet has in the column
-    judged whether a row was asked for, or only belongs to a history.
+    The columns: user_id, item_id, type, timestamp (ms), order (the place in the log), rating where there is
+    one; test.parquet has in `judged` whether a row was asked for, or only belongs to a history, and of those
+    that were, in `given_at` the order of the event at which the list was given, and in `fit` by which fit,
+    from 1.
     """
     log = round_.log
-    asked = np.zeros(len(log), dtype=bool)
-    asked[judged] = True
+    questions = pl.DataFrame(
+        {"order": asked.place, "judged": True, "given_at": asked.given_at, "fit": asked.fit + 1}
+    )
     table = _table(log)
     folder.mkdir(parents=True, exist_ok=True)
     parts = {
         "train": table.filter(_marks(round_.learnt, len(log))),
         "validation": table.filter(_marks(round_.validated, len(log))),
-        "test": table.with_columns(judged=asked).filter(_marks(round_.tested, len(log))),
+        "test": table.filter(_marks(round_.tested, len(log)))
+        .join(questions, on="order", how="left", maintain_order="left")
+        .with_columns(pl.col("judged").fill_null(False)),
     }
     for name, part in parts.items():
         part.write_parquet(folder / f"{name}.parquet")

@@ -60,10 +60,13 @@ class ContentBased:
         return best_of_product(history @ self._vectors, self._items_of_token, histories.seen, k=k)
 
 
+_FIELDS = ("title", "categories", "brand", "author", "description", "genres", "domain", "year")
+"""What tells of an item; other columns may be anything."""
+
+
 def _tokens(fields: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in fields.items():
-        if name == "item_id":
-            continue
+    for name in _FIELDS:
+        value = fields.get(name)
         if isinstance(value, str):
             yield from (f"{name}:{word}" for word in _word(value.lower()))
         elif isinstance(value, list | tuple):

@@ -133,7 +133,8 @@ ALL = (
 
 def is_rival(name: str) -> bool:
     """Whether there is a rival of this name; popularity takes days: popularity-7d, popularity-decayed-30d."""
-    return name in _MAKERS or _POPULARITY.fullmatch(name) is not None
+    match = _POPULARITY.fullmatch(name)
+    return name in _MAKERS or (match is not None and float(match[2]) > 0)
 
 
 def rival_named(name: str, parts: RivalParts) -> Recommender:

@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 
 from training.errors import UnusableSource
-from training.sources.place import Place
+from training.sources.place import Place, only_one
 from training.sources.raw_log import RawLog
 
 _NAMES_2023 = {"user_id": ("user_id",), "item_id": ("parent_asin", "asin"), "rating": ("rating",)}
@@ -20,12 +20,9 @@ _NAMES_BEFORE = {"user_id": ("reviewerID",), "item_id": ("asin",), "rating": ("o
 
 
 def find_amazon(place: Place) -> str | None:
-    """Its file of reviews, where the place has one."""
-    for suffix in (".jsonl", ".json"):
-        found = place.ending(suffix)
-        if found is not None and _fields(place.first_line(found)).keys() & {"asin", "parent_asin"}:
-            return found
-    return None
+    """Its file of reviews, where the place has one. Raises UnusableSource where it has several."""
+    names = [name for suffix in (".jsonl", ".json") for name in place.all_ending(suffix)]
+    return only_one(place, [name for name in names if _is_review(_fields(place.first_line(name)))])
 
 
 def read_amazon(place: Place, file: str) -> RawLog:
@@ -44,6 +41,11 @@ def read_amazon(place: Place, file: str) -> RawLog:
             columns[name].append(None if value is None else str(value))
     rows = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_row_index("line", offset=1)
     return RawLog(file=place.named(file), rows=rows, unit_ms=1000 if before else 1)
+
+
+def _is_review(fields: Mapping[str, object]) -> bool:
+    # The file of the products, meta_*, has no users.
+    return bool(fields.keys() & {"asin", "parent_asin"}) and bool(fields.keys() & {"user_id", "reviewerID"})
 
 
 def _fields(line: str | bytes) -> Mapping[str, object]:

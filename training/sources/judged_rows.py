@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 
 from models.bundle.signature import EVENT_TYPES
-from stream_app.domain.decoding import EARLIEST_MS
+from stream_app.domain.decoding import EARLIEST_MS, LATEST_MS
 from stream_app.domain.messages import MAX_ID_BYTES
 from stream_app.domain.ratings import type_of_rating
 from training.errors import UnusableSource
 from training.interactions import RejectedRow
-from training.sources.raw_log import RawLog
+from training.sources.raw_log import SURPLUS, RawLog
 
 ROWS_LISTED = 20
-_EVENT = ("file", "line", "user_id", "item_id", "timestamp", "type", "rating")
+_EVENT = ("file", "line", "user_id", "item_id", "timestamp", "type", "rating", SURPLUS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,8 @@ class Rejections:
             )
         if not good:
             reasons = "; ".join(f"{count} × {reason}" for reason, count in self.count.items())
-            raise UnusableSource(f"{file}: no usable rows ({reasons or 'it is empty'})")
+            first = f", the first in line {self.first[0].line}" if self.first else ""
+            raise UnusableSource(f"{file}: no usable rows ({reasons or 'it is empty'}{first})")
 
 
 def first_rows(rows: Iterable[RejectedRow]) -> tuple[RejectedRow, ...]:
@@ -101,6 +102,8 @@ def _reasons() -> list[tuple[str, pl.Expr]]:
         bad_id("item_id"),
         ("timestamp missing or no time", pl.col("timestamp").is_null()),
         (f"timestamp before {EARLIEST_MS} ms (seconds?)", pl.col("timestamp") < EARLIEST_MS),
+        (f"timestamp after {LATEST_MS} ms (nanoseconds?)", pl.col("timestamp") > LATEST_MS),
+        ("more fields than the header has", pl.col(SURPLUS).is_not_null()),
         ("unknown type, or a rating that is no number", ~known),
     ]
 
@@ -116,19 +119,23 @@ def _events(raw: RawLog, *, like_from: float, dislike_below: float) -> pl.DataFr
         raw.time_ms().alias("timestamp"),
         _type_of(rows, like_from=like_from, dislike_below=dislike_below).alias("type"),
         _rating_of(rows).alias("rating"),
+        (pl.col(SURPLUS) if SURPLUS in rows.columns else pl.lit(None)).alias(SURPLUS),
     ).sort("timestamp", maintain_order=True, nulls_last=True)
 
 
 def _type_of(rows: pl.DataFrame, *, like_from: float, dislike_below: float) -> pl.Expr:
-    if "type" in rows.columns:
-        return pl.col("type").cast(pl.String)
-    if "rating" not in rows.columns:
+    if "type" not in rows.columns and "rating" not in rows.columns:
         return pl.lit("view")
+    told = pl.col("type").cast(pl.String) if "type" in rows.columns else pl.lit(None, dtype=pl.String)
+    # In a CSV nothing is an empty text.
+    told = pl.when(told != "").then(told)
+    if "rating" not in rows.columns:
+        return told
     # A scale has few values: the rule is asked once for each.
     rating = pl.col("rating").cast(pl.Float64, strict=False)
     ratings = rows.select(rating)["rating"].unique().drop_nulls().drop_nans()
     types = [type_of_rating(one, like_from=like_from, dislike_below=dislike_below) for one in ratings]
-    return rating.replace_strict(ratings, types, default=None, return_dtype=pl.String)
+    return pl.coalesce(told, rating.replace_strict(ratings, types, default=None, return_dtype=pl.String))
 
 
 def _rating_of(rows: pl.DataFrame) -> pl.Expr:

@@ -46,7 +46,11 @@ class Place:
 
     def ending(self, suffix: str) -> str | None:
         """The first file whose name ends so, in whatever case; packed by gzip or not."""
-        return next((one for one in self.names if one.lower().removesuffix(".gz").endswith(suffix)), None)
+        return next(iter(self.all_ending(suffix)), None)
+
+    def all_ending(self, suffix: str) -> list[str]:
+        """All of them."""
+        return [one for one in self.names if one.lower().removesuffix(".gz").endswith(suffix)]
 
     def named(self, name: str) -> str:
         """What a file is called in messages."""
@@ -56,6 +60,12 @@ class Place:
         """The file's first line without its end, at most a mebibyte of it; bytes that are no UTF-8
         are replaced."""
         return self._bytes(name, _HEAD_BYTES).split(b"\n", 1)[0].rstrip(b"\r").decode(errors="replace")
+
+    def first_lines(self, name: str, most: int) -> list[str]:
+        """As `first_line`, the first `most` that are whole."""
+        head = self._bytes(name, _HEAD_BYTES)
+        whole = head if len(head) < _HEAD_BYTES else head[: head.rfind(b"\n") + 1]
+        return whole.decode(errors="replace").splitlines()[:most]
 
     def read(self, name: str) -> bytes:
         """All of a file. Raises UnusableSource where it cannot be read, or was cut off."""
@@ -101,3 +111,10 @@ class Place:
                     yield stored
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise UnusableSource(f"{self.named(name)}: not readable ({error}); fetch it again") from error
+
+
+def only_one(place: Place, names: Sequence[str]) -> str | None:
+    """The one file that fits, None where none does. Raises UnusableSource where several do."""
+    if len(names) > 1:
+        raise UnusableSource(f"{place.path}: several logs in it ({', '.join(names)}); name one of the files")
+    return names[0] if names else None

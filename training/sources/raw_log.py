@@ -9,6 +9,9 @@ import polars as pl
 
 from training.errors import UnusableSource
 
+SURPLUS = "surplus"
+"""The column of what a line has beyond the fields of the header, null where it has nothing."""
+
 _NEEDED = ("user_id", "item_id", "timestamp")
 
 
@@ -38,10 +41,15 @@ class RawLog:
         column, kind = pl.col("timestamp"), self.rows.schema["timestamp"]
         if kind.is_integer():
             return column.cast(pl.Int64) * self.unit_ms
-        if isinstance(kind, pl.Datetime):
-            return column.dt.epoch("ms")
+        if kind.is_temporal():
+            return column.cast(pl.Datetime("ms")).dt.epoch("ms")
         # RecBole writes 8.81250949E8.
-        return (column.cast(pl.Float64, strict=False) * self.unit_ms).round().cast(pl.Int64, strict=False)
+        number = (column.cast(pl.Float64, strict=False) * self.unit_ms).round().cast(pl.Int64, strict=False)
+        if kind != pl.String or self.rows.select(number.is_not_null().any()).item():
+            return number
+        # Not one number: 2005-09-06, or 2005-09-06T12:00:00+02:00.
+        text = column.str.replace(r"^(\d{4}-\d\d-\d\d)$", "${1}T00:00:00").str.replace(" ", "T")
+        return text.str.to_datetime(time_zone="UTC", strict=False, time_unit="ms").dt.epoch("ms")
 
 
 def read_delimited(

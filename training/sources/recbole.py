@@ -5,7 +5,7 @@ The header says each field's name and kind, as in `user_id:token`; times are in 
 
 from __future__ import annotations
 
-from training.sources.place import Place
+from training.sources.place import Place, only_one
 from training.sources.raw_log import RawLog, read_delimited
 
 _NAMES = {
@@ -17,9 +17,9 @@ _NAMES = {
 
 
 def find_recbole(place: Place) -> str | None:
-    """Its file of interactions, where the place has one."""
-    found = place.ending(".inter")
-    return found if found is not None and "user_id:token" in place.first_line(found) else None
+    """Its file of interactions, where the place has one. Raises UnusableSource where it has several."""
+    found = [name for name in place.all_ending(".inter") if "user_id:token" in place.first_line(name)]
+    return only_one(place, found)
 
 
 def read_recbole(place: Place, file: str) -> RawLog:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+import msgspec
 import polars as pl
 
 from stream_app.domain.decoding import EARLIEST_MS
 from training.errors import UnusableSource
 from training.sources.place import Place
-from training.sources.raw_log import RawLog
+from training.sources.raw_log import SURPLUS, RawLog
 
+_COLUMNS = ("user_id", "item_id", "timestamp", "type", "rating")
+_decode = msgspec.json.Decoder().decode
 _SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson")
 
 
@@ -35,12 +38,17 @@ def read_table(place: Place, file: str) -> RawLog:
     reader = readers.get(suffix)
     if reader is None:
         raise UnusableSource(f"{said}: unknown kind of file; name it .parquet, .csv or .jsonl")
+    content = place.read(file)
+    if not content.strip():
+        raise UnusableSource(f"{said}: empty; fetch it again, or name another file")
     try:
-        table = reader(place.read(file))
+        table = reader(content)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UnusableSource(f"{said}: not readable as {suffix[1:]} ({_line(error)})") from error
-    rows = table.with_row_index("line", offset=2 if suffix == ".csv" else 1)
-    return RawLog(file=said, rows=rows, unit_ms=_unit_ms(rows))
+    # In JSON lines an empty line counts as one.
+    if suffix in (".parquet", ".csv"):
+        table = table.drop("line", strict=False).with_row_index("line", offset=2 if suffix == ".csv" else 1)
+    return RawLog(file=said, rows=table, unit_ms=_unit_ms(table))
 
 
 def _unit_ms(rows: pl.DataFrame) -> int:
@@ -52,11 +60,31 @@ def _unit_ms(rows: pl.DataFrame) -> int:
 
 
 def _read_csv(content: bytes) -> pl.DataFrame:
-    return pl.read_csv(content, infer_schema=False)  # an id like 007 stays what it is, as in a replay
+    """All as text: an id like 007 stays what it is, as in a replay."""
+    head, end, rest = content.partition(b"\n")
+    # One column more, which a line that has too many fields fills.
+    named = head.rstrip(b"\r") + b"," + SURPLUS.encode() + end + rest
+    return pl.read_csv(named, infer_schema=False, truncate_ragged_lines=True)
 
 
 def _read_json_lines(content: bytes) -> pl.DataFrame:
-    return pl.read_ndjson(content, infer_schema_length=10_000)
+    """A line that is no JSON object has nulls; a value that is no text, number or truth is left out."""
+    columns: dict[str, list[object]] = {name: [] for name in _COLUMNS}
+    numbers = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            found = None
+        fields = found if isinstance(found, dict) else {}
+        numbers.append(number)
+        for name, values in columns.items():
+            value = fields.get(name)
+            values.append(str(value) if isinstance(value, str | int | float) else None)
+    told = {name: values for name, values in columns.items() if any(one is not None for one in values)}
+    return pl.DataFrame({"line": numbers, **told}, schema_overrides={"line": pl.UInt32})
 
 
 def _line(error: Exception) -> str:

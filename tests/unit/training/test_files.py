@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,60 @@ def test_what_cannot_be_used_is_refused_with_the_reason(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnusableSource, match="no such file"):
         read_interactions(tmp_path / "none.csv")
+
+
+def test_a_line_with_too_many_fields_is_counted_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(
+        "user_id,item_id,timestamp\nu,a,1600000000000\nu,b,1600000000001,c,d\nu,e,1600000000002\n"
+    )
+    log = read_interactions(tmp_path / "log.csv")
+    assert (log.items, log.rejected) == (("a", "e"), {"more fields than the header has": 1})
+    assert log.rejected_rows[0].line == 3
+
+
+def test_a_line_that_is_no_json_is_counted_and_the_others_are_read(tmp_path: Path) -> None:
+    lines = ['{"user_id":"u","item_id":"a","timestamp":1600000000000}', '{"user_id":"u",,', "", "[1]"]
+    lines.append('{"user_id":"u","item_id":7,"timestamp":1600000000002,"context":{"x":[1]}}')
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    log = read_interactions(tmp_path / "log.jsonl")
+    assert log.items == ("a", "7")
+    assert log.rejected == {"user_id missing, empty or over 256 bytes": 2}
+    assert [row.line for row in log.rejected_rows] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("times", "reason"),
+    [
+        (["1600000000000000000", "1600000000000000001"], "timestamp after .* ms .nanoseconds"),
+        (["yesterday", "today"], "timestamp missing or no time, the first in line 2"),
+    ],
+)
+def test_times_that_are_none_are_said_with_the_line(tmp_path: Path, times: list[str], reason: str) -> None:
+    rows = "".join(f"u,{item},{time}\n" for item, time in zip("ab", times, strict=True))
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n" + rows)
+    with pytest.raises(UnusableSource, match=reason):
+        read_interactions(tmp_path / "log.csv")
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["2020-09-13T12:26:40", "2020-09-13 12:26:40", "2020-09-13T12:26:40Z", "2020-09-13T14:26:40+02:00"],
+)
+def test_times_as_text_are_read(tmp_path: Path, time: str) -> None:
+    (tmp_path / "log.csv").write_text(f"user_id,item_id,timestamp\nu,a,{time}\n")
+    assert read_interactions(tmp_path / "log.csv").timestamp_ms.tolist() == [1_600_000_000_000]
+
+
+def test_days_are_read_as_text_and_as_dates(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "timestamp": [date(2020, 9, 13)]})
+    rows.write_csv(tmp_path / "log.csv")
+    rows.write_parquet(tmp_path / "log.parquet")
+    for name in ("log.csv", "log.parquet"):
+        assert read_interactions(tmp_path / name).timestamp_ms.tolist() == [1_599_955_200_000]
+
+
+def test_a_row_without_a_type_goes_by_its_rating(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(
+        "user_id,item_id,timestamp,type,rating\nu,a,1600000000000,,5\nu,b,1600000000001,click,1\n"
+    )
+    assert [row[2] for row in rows_of(read_interactions(tmp_path / "log.csv"))] == ["like", "click"]

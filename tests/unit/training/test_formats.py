@@ -175,3 +175,37 @@ def test_the_netflix_prize_is_read_as_it_came(tmp_path: Path, form: str) -> None
     (bad,) = log.rejected_rows
     assert (Path(bad.file), bad.line) == (folder / list(files)[1], cut)
     assert bad.reason == "timestamp missing or no time"
+
+
+def test_the_order_alone_is_read_and_what_is_no_pair_is_counted(tmp_path: Path) -> None:
+    more = "".join(f"3 {item}\n" for item in range(20))
+    (tmp_path / "order.txt").write_text(f"user_id item_id\n1 10\n1\t20\n2  10\n2\n1 30 40\n\n2 50\n{more}")
+    log = read_interactions(tmp_path / "order.txt")
+    pairs = [(row[0], row[1]) for row in rows_of(log)]
+    assert pairs[:5] == [("1", "10"), ("1", "20"), ("2", "10"), ("2", "50"), ("3", "0")] and len(pairs) == 24
+    assert not log.has_times
+    assert [row.line for row in log.rejected_rows] == [5, 6]
+
+
+def test_words_are_no_log(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Hello world\nMy data\nSome more words here\n")
+    with pytest.raises(UnusableSource, match="unknown kind of file"):
+        read_interactions(tmp_path / "notes.txt")
+    (tmp_path / "interactions.csv").write_text("user_id,item_id,timestamp\nu,a,1600000000000\n")
+    (tmp_path / "README.txt").write_text("My data\nYour data\nOur data\nTheir data\n")
+    assert read_interactions(tmp_path).users == ("u",)
+
+
+def test_of_amazon_the_reviews_are_read_not_the_products(tmp_path: Path) -> None:
+    (tmp_path / "meta_Books.json").write_text('{"asin": "a", "title": "T"}\n')
+    (tmp_path / "reviews_Books.json").write_text(
+        '{"reviewerID": "u", "asin": "a", "overall": 5.0, "unixReviewTime": 1400000000}\n'
+    )
+    assert rows_of(read_interactions(tmp_path)) == [("u", "a", "like", 1_400_000_000_000)]
+
+
+def test_several_logs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    for name in ("a.inter", "b.inter"):
+        (tmp_path / name).write_text("user_id:token\titem_id:token\ttimestamp:float\nu\ta\t1400000000\n")
+    with pytest.raises(UnusableSource, match=r"several logs in it \(a.inter, b.inter\); name one"):
+        read_interactions(tmp_path)

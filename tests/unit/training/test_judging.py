@@ -119,7 +119,7 @@ def test_ratings_are_predicted_for_every_tested_row_that_has_one() -> None:
     asked, (judged,) = judge(plan, [Oracle()], k=3)
     assert len(asked.user) < 10 and asked.skipped["no history"] == 1
     assert judged.ratings is not None
-    assert judged.ratings[:, 0].tolist() == log.item[[*range(81, 89), 90]].tolist()
+    assert judged.ratings[:, 0].tolist() == log.item[[*range(82, 89), 90]].tolist()
 
 
 def test_the_time_that_is_left_is_that_of_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

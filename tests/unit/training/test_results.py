@@ -102,7 +102,10 @@ def test_a_split_of_several_rounds_has_a_folder_each(tmp_path: Path) -> None:
     assert first["order"].to_list() == list(range(50, 75))
     assert second["order"].to_list() == list(range(75, 100))
     assert pl.read_parquet(tmp_path / "round-2" / "train.parquet").height == 75
-    assert second["judged"].all()  # whichever round its list was given in
+    assert second["judged"].all()
+    # Each user's turn comes ten events later: the lists of the second part's first ten are by the first fit.
+    assert second["given_at"].to_list() == list(range(65, 90))
+    assert second["fit"].to_list() == [1] * 10 + [2] * 15
 
 
 def test_categories_are_marked_and_an_item_without_any_has_none() -> None:
