@@ -63,9 +63,11 @@ async def test_offline_and_live_agree_to_the_last_event(
     known = [items[: len(items) * 2 // 3], items[len(items) // 4 :: 2]]
     bundles = [make_tiny_bundle(tmp_path / f"staging-{n}", known[n], seed=n) for n in range(2)]
 
-    live = await _live(broker, make_worker, tmp_path, log, bundles)
-    offline = _offline(log, [open_bundle(bundle) for bundle in bundles], known)
+    judged, live = await _live(broker, make_worker, tmp_path, log, bundles)
+    asked, offline = _offline(log, [open_bundle(bundle) for bundle in bundles], known)
     assert live == offline
+    # The same events are judged and passed over, whoever gave the list.
+    assert judged == asked
     assert {version for version, _ in live.values()} == {"tiny-0", "tiny-1"}
     # Lists from before the swap judge events after it.
     assert any(version == "tiny-0" for place, (version, _) in live.items() if place >= SWAP)
@@ -74,8 +76,8 @@ async def test_offline_and_live_agree_to_the_last_event(
 
 async def _live(
     broker: Broker, make_worker: MakeWorker, folder: Path, log: Interactions, bundles: list[Path]
-) -> Outcomes:
-    """Rank of each judged event by its offset, of lists that a model gave; 0 = not in the list."""
+) -> tuple[list[int], Outcomes]:
+    """The offsets of all judged events, and their ranks where a model gave the list; 0 = not in it."""
     worker = make_worker(
         broker,
         partitions=1,
@@ -94,12 +96,13 @@ async def _live(
         await send_events(worker, part)
         await until_settled(worker)
     outcomes = await read_json(broker.bootstrap_servers, worker.names.outcomes)
-    by_model = [
-        one for one in outcomes if one["model"]["role"] == "champion" and one["event"]["offset"] >= FIRST
-    ]
-    found = {one["event"]["offset"]: (one["model"]["version"], one["rank"] or 0) for one in by_model}
-    assert len(found) == len(by_model), "an event was judged twice"
-    return found
+    tested = [one for one in outcomes if one["event"]["offset"] >= FIRST]
+    by_model = {
+        one["event"]["offset"]: (one["model"]["version"], one["rank"] or 0)
+        for one in tested
+        if one["model"]["role"] == "champion"
+    }
+    return sorted(one["event"]["offset"] for one in tested), by_model
 
 
 async def _swap(worker: WorkerProcess, bundle: Path, folder: Path) -> None:
@@ -116,10 +119,13 @@ def _event(log: Interactions, place: int) -> dict[str, Any]:
     }
 
 
-def _offline(log: Interactions, models: list[ServedModel], known: list[list[str]]) -> Outcomes:
+def _offline(
+    log: Interactions, models: list[ServedModel], known: list[list[str]]
+) -> tuple[list[int], Outcomes]:
     plan = prequential_from(log, first=FIRST, rules=RULES, fits=2)
     assert FIRST + (EVENTS - FIRST) // 2 == SWAP
     in_turn = InTurn(models, known, log)
     asked, (judged,) = judge(plan, [in_turn], k=10)
     answers = zip(asked.place.tolist(), in_turn.answered_by, judged.rank.tolist(), strict=True)
-    return {place: (version, rank) for place, version, rank in answers if version is not None}
+    by_model = {place: (version, rank) for place, version, rank in answers if version is not None}
+    return sorted(asked.place.tolist()), by_model

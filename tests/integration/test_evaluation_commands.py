@@ -237,6 +237,16 @@ ODD_LOGS: dict[str, str] = {
 }
 
 
+NOTHING_TO_JUDGE = (
+    "the user took before; nothing can be asked for",
+    "no event of the tested part can be judged",
+    "users with two events are too few for",
+    "all events have one time",
+    "nobody with a history comes back after the cut",
+    "no user has 3 events",
+)
+
+
 @pytest.mark.parametrize("protocol", ["prequential", "leave-one-out", "temporal", "k-fold"])
 @pytest.mark.parametrize("name", list(ODD_LOGS))
 def test_odd_logs_give_a_sensible_result_or_one_clear_line(
@@ -252,11 +262,10 @@ def test_odd_logs_give_a_sensible_result_or_one_clear_line(
     assert "Traceback" not in err
     if code:
         assert (code, out) == (1, "")
-        assert err.splitlines()[-1].startswith("millstream: ") and err.splitlines()[-1].endswith(
-            ("events", "them", "one-out", "fewer")
-        )
+        last = err.splitlines()[-1]
+        assert last.startswith("millstream: ") and any(reason in last for reason in NOTHING_TO_JUDGE), last
         return
     for row in json.loads(out.splitlines()[-1])["results"]:
-        assert row["not_applicable"] or row["events"] or row["skipped"]
+        assert row["not_applicable"] or row["events"]
         for cell in row["metrics"].values():
-            assert 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
+            assert -1e-9 <= cell["low"] <= cell["value"] + 1e-9 <= cell["high"] + 2e-9 <= 1 + 1e-8

@@ -80,13 +80,14 @@ def accuracies(ranks: Ranks, k: int, *, items: int) -> NDArray[np.float64]:
 
     Accuracy belongs to classifiers. For a ranking: the first k are taken for "will take", all other items of
     the catalogue for "will not". A hit gets k − 1 items wrong (the others of the list); a miss gets k + 1
-    wrong (the list and the target). A catalogue of fewer than k items is in the list as a whole: k is V then.
+    wrong (the list and the target). With fewer than k items in the catalogue k is V, and no more than V are
+    wrong.
 
     It is of little use. Nearly all items are rightly "will not": with V in the thousands every model is above
     .99, the best and the worst differ by 2 / V, and a list of nothing (1 − 1 / V) beats all of them.
     """
-    listed = min(k, items)
-    return 1.0 - (listed + 1.0 - 2.0 * hits(ranks, k)) / items
+    wrong = np.minimum(min(k, items) + 1.0 - 2.0 * hits(ranks, k), items)
+    return 1.0 - wrong / items
 
 
 METRICS: dict[str, Callable[[Ranks, int], NDArray[np.float64]]] = {

@@ -21,7 +21,7 @@ _LEAST_LINES = 3
 
 
 def find_ordered(place: Place) -> str | None:
-    """The first text file of whose first lines nine tenths have two fields; a folder with a table has none."""
+    """The first text file whose first lines have two fields, nine of ten; a folder with a table has none."""
     file = place.ending(".txt")
     if file is None or (len(place.names) > 1 and find_table(place) is not None):
         return None
