@@ -99,9 +99,11 @@ def _log(*, users: int, items: int, events: int) -> Any:
     from training.interactions import Interactions
 
     random = np.random.default_rng(0)
-    # Every user equally often; few take an item again.
-    user = random.permutation(np.resize(np.arange(users, dtype=np.int32), events))
-    item = (items * random.random(events)).astype(np.int32)
+    # Every user equally often, and none takes an item again: all are asked for.
+    turns = -(-events // users)
+    user = np.concatenate([random.permutation(users) for _ in range(turns)])[:events].astype(np.int32)
+    turn = np.arange(events) // users
+    item = ((user * 31 + turn * 7919) % items).astype(np.int32)
     return Interactions(
         users=tuple(f"u{code}" for code in range(users)),
         items=tuple(f"i{code}" for code in range(items)),

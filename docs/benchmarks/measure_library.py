@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import published_item_knn
+
 from training.dataset import HistoryRules
 from training.evaluation.evaluate import EvaluationConfig, evaluate
 from training.evaluation.planning import ProtocolConfig
@@ -38,40 +40,57 @@ THEIRS = (
     "--iterations",
     "15",
 )
-OURS = {
-    "popularity": Popularity(),
-    "item_knn": ItemKNN(neighbours=4000, shrinkage=0.0),
+SEEDS = (0, 1, 2)
+
+
+def _als(seed: int) -> ALS:
     # alpha = 1 + 1 / weight, regularization = ridge · alpha, as derived in other_library.py.
-    "als": ALS(width=128, weight=1.0, ridge=5.0, ridge_power=0.0, sweeps=15),
+    return ALS(width=128, weight=1.0, ridge=5.0, ridge_power=0.0, sweeps=15, seed=seed)
+
+
+OURS = {
+    "popularity": [Popularity()],
+    "item_knn": [ItemKNN(neighbours=4000, shrinkage=0.0)],
+    "als": [_als(seed) for seed in SEEDS],
 }
 
 
 def measure(log: Path, python: Path) -> None:
-    """Evaluate here, write the rows out, evaluate there."""
+    """Evaluate here, write the rows out, evaluate there; what is drawn at random, with several seeds."""
     with tempfile.TemporaryDirectory() as folder:
         report = evaluate(
             read_interactions(log),
-            lambda prepared: list(OURS.values()),
+            lambda prepared: [one for several in OURS.values() for one in several],
             config=EvaluationConfig(
                 protocol=ProtocolConfig(protocol="leave-one-out"), split_folder=Path(folder)
             ),
             rules=HistoryRules(),
             say=lambda line: print(line, file=sys.stderr),
         )
-        command = [str(python), str(HERE / "other_library.py"), folder, *OURS, *THEIRS]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    theirs = json.loads(done.stdout)
+        theirs = [_theirs(python, folder, seed) for seed in SEEDS]
+        published = published_item_knn.measure(Path(folder))
+    ours = iter(report["results"])
     rows: list[dict[str, Any]] = []
-    for name, ours, other in zip(OURS, report["results"], theirs["results"], strict=True):
-        assert other["model"] == name
-        rows.append({"model": name, "ours": ours["metrics"], "theirs": other["metrics"]})
+    for place, (name, several) in enumerate(OURS.items()):
+        of_ours = [next(ours)["metrics"] for _ in several]
+        of_theirs = [run["results"][place]["metrics"] for run in theirs[: len(several)]]
+        rows.append({"model": name, "ours": of_ours, "theirs": of_theirs})
     found = {
-        "library": theirs["library"],
-        "version": theirs["version"],
+        "library": theirs[0]["library"],
+        "version": theirs[0]["version"],
         "their_options": THEIRS,
         "results": rows,
+        "published_item_knn": published,
     }
     (HERE / "other_library.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _theirs(python: Path, folder: str, seed: int) -> dict[str, Any]:
+    options = [*THEIRS, "--seed", str(seed)]
+    command = [str(python), str(HERE / "other_library.py"), folder, *OURS, *options]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 if __name__ == "__main__":

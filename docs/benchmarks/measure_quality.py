@@ -32,6 +32,7 @@ RUNS = {
     "sample/prequential": Run("training/sample"),
     "sample/leave-one-out": Run("training/sample"),
     "sample/temporal": Run("training/sample"),
+    "sample/temporal-with-validation": Run("training/sample", ("--with-validation",)),
     "sample/k-fold": Run("training/sample"),
     "ml-100k/prequential": Run("ml-100k"),
     "ml-100k/leave-one-out": Run("ml-100k"),
@@ -49,7 +50,7 @@ def measure(names: list[str], data: Path | None) -> None:
     """Measure these runs; each one's figures are written as soon as it is done."""
     FOLDER.mkdir(exist_ok=True)
     for name in names:
-        run, protocol = RUNS[name], name.partition("/")[2]
+        run, protocol = RUNS[name], name.partition("/")[2].removesuffix("-with-validation")
         shown = ["evaluate", run.data, "--protocol", protocol, "--models", MODELS, *run.options]
         print(f"{name}: millstream {' '.join(shown)}", file=sys.stderr, flush=True)
         command = [str(MILLSTREAM), *(_found(part, data) for part in shown), "--json"]

@@ -13,7 +13,7 @@ from training.evaluation.report_words import metric_label
 HERE = Path(__file__).parent
 FOLDER = HERE / "quality"
 DATA = {"sample": "The sample (MovieLens latest-small)", "ml-100k": "MovieLens 100k", "ml-1m": "MovieLens 1M"}
-PROTOCOLS = ("prequential", "leave-one-out", "temporal", "k-fold")
+RUNS = ("prequential", "leave-one-out", "temporal", "temporal-with-validation", "k-fold")
 K = 10
 LEADING = (f"ndcg@{K}", f"hr@{K}", f"mrr@{K}")
 
@@ -24,24 +24,24 @@ def write_page() -> None:
     """The page and a drawing for each run, from what is committed beside them."""
     parts = [(HERE / "quality_head.md").read_text().rstrip()]
     for data, title in DATA.items():
-        runs = [FOLDER / f"{data}-{protocol}.json" for protocol in PROTOCOLS]
+        runs = [FOLDER / f"{data}-{run}.json" for run in RUNS]
         reports = [(file, json.loads(file.read_text())) for file in runs if file.is_file()]
         if reports:
             parts.append(f"## {title}")
         for file, report in reports:
             file.with_suffix(".svg").write_text(_drawing(report))
-            parts.append(_section(file, report))
+            parts.append(_section(data, file, report))
     (HERE / "quality.md").write_text("\n\n".join(parts) + "\n")
 
 
-def _section(file: Path, report: Row) -> str:
+def _section(data: str, file: Path, report: Row) -> str:
     rows = sorted(report["results"], key=_by_ndcg)
     facts = report["data"]
     judged = next(row for row in rows if row["not_applicable"] is None)
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in judged["skipped"].items()) or "none"
     return "\n\n".join(
         [
-            f"### {report['protocol']}",
+            f"### {file.stem.removeprefix(data + '-')}",
             f"`{report['command']}`",
             f"{facts['interactions']:,} interactions, {facts['users']:,} users, {facts['items']:,} items"
             + "".join(f"; {text}" for text in facts["filters"])
@@ -50,6 +50,8 @@ def _section(file: Path, report: Row) -> str:
             f"![{report['protocol']}](quality/{file.with_suffix('.svg').name})",
             _table(rows, ["model", *map(metric_label, LEADING)], _leading),
             _table(rows, ["model", *_OTHER], _others),
+            f"{metric_label(LEADING[0])} by slice (events):",
+            _table(rows, ["model", *_slice_names(judged)], lambda row: _by_slice(row, judged)),
         ]
     )
 
@@ -105,6 +107,26 @@ def _others(row: Row) -> list[str]:
         cold["metrics"][LEADING[0]]["value"] if cold else None,
     ]
     return [*map(_short, values), *(f"{row['seconds'][what]:,.0f}" for what in ("fit", "score"))]
+
+
+def _slice_names(row: Row) -> list[str]:
+    return [
+        f"{kind}: {part['name']} ({part['events']:,})"
+        for kind, parts in row["slices"].items()
+        for part in parts
+    ]
+
+
+def _by_slice(row: Row, judged: Row) -> list[str]:
+    if not row["metrics"]:
+        return [""] * len(_slice_names(judged))
+    found = {
+        (kind, part["name"]): part["metrics"][LEADING[0]]["value"]
+        for kind, parts in row["slices"].items()
+        for part in parts
+    }
+    wanted = [(kind, part["name"]) for kind, parts in judged["slices"].items() for part in parts]
+    return [_short(found.get(place)) for place in wanted]
 
 
 def _short(value: float | None) -> str:

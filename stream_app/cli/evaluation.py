@@ -137,7 +137,7 @@ def evaluate(
         like_from=like_from,
         dislike_below=dislike_below,
     )
-    fields = fields_of_items(data, items)
+    fields = fields_of_items(data, items, settings=settings)
     from training.evaluation.evaluate import EvaluationConfig
     from training.evaluation.evaluate import evaluate as run
     from training.evaluation.planning import ProtocolConfig

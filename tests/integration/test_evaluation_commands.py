@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from stream_app.brokers import Broker
 from stream_app.cli import main
 from training.sources.movielens import find_movielens
 from training.sources.place import Place
@@ -150,6 +151,57 @@ def test_items_of_a_published_data_set_are_found(run: Run, tmp_path: Path) -> No
     assert find_movielens(Place(folder)) is not None
     row = _report(run, "ml-latest", "--models", "content", "--protocol", "leave-one-out")["results"][0]
     assert row["not_applicable"] is None and row["beyond_accuracy"]["diversity@10"] is not None
+
+
+def test_the_topics_are_evaluated_with_the_items_that_they_hold(
+    embedded_broker: Broker,
+    app_id: str,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MILLSTREAM_KAFKA_BOOTSTRAP_SERVERS", embedded_broker.bootstrap_servers)
+    monkeypatch.setenv("MILLSTREAM_APP_ID", app_id)
+    monkeypatch.setenv("MILLSTREAM_TOPIC_PREFIX", f"{app_id}-")
+    for command in (("topics", "create"), ("items", "load", "items.csv"), ("replay", "log.parquet")):
+        with pytest.raises(SystemExit) as left:
+            main(command)
+        assert not left.value.code, capsys.readouterr().err
+    capsys.readouterr()
+    row = _report(run, "kafka", "--models", "content")["results"][0]
+    assert row["events"] > 50 and row["beyond_accuracy"]["diversity@10"] is not None
+
+
+def test_what_left_the_window_is_left_out_on_request(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLSTREAM_HISTORY_LIMIT", "3")
+    rows = [{**row, "item_id": f"i{int(row['item_id'][1:]) % 6}"} for row in _rows()]
+    pl.DataFrame(rows).write_parquet("again.parquet")
+    asked = ("again.parquet", "--models", "popularity", "--dislike-below", "0", "--seen")
+    window = _report(run, *asked, "window")["results"][0]
+    assert window["skipped"] == {} and window["events"] > 0
+    code, _, said = run(*asked, "all")
+    assert code == 1 and "seen before" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--report", "none/report.html"), "none/report.html cannot be written"),
+        (("--dump-split", "none/split"), "is no folder; make it first"),
+        (("--dump-split", "full"), "full is there already and not empty"),
+        (("--dislike-below", "5"), "--dislike-below 5.0 lies above --like-from 4.0"),
+        (("--models", "popularity-0d"), "--models popularity-0d is unknown"),
+        (("--k", "²"), "is not a number from 1 to 100"),
+        (("--models", ","), "--models names none"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_work(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    code, out, err = run("log.parquet", *arguments)
+    assert (code, out) == (2, "") and said in err and len(err.splitlines()) == 1
 
 
 def test_the_netflix_prize_is_judged_by_its_probe(run: Run, tmp_path: Path) -> None:

@@ -47,7 +47,10 @@ def read_probe(place: Place, *, strict: bool = False) -> Questions:
 
 
 def read_qualifying(place: Place, *, strict: bool = False) -> Questions:
-    """Who, what and when of qualifying.txt: a line is `customer,YYYY-MM-DD`. Raises as `read_probe`."""
+    """Who, what and when of qualifying.txt: a line is `customer,YYYY-MM-DD`. Raises as `read_probe`.
+
+    Its ratings were never told, so that no protocol judges by it: it is read for predictions of one's own.
+    """
     reasons = [("day missing or no day", pl.col("day").is_null())]
     return _read(place, "qualifying.txt", reasons, strict=strict)
 
