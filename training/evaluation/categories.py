@@ -10,8 +10,8 @@ from scipy import sparse
 
 
 def categories_of(fields: Mapping[str, Any]) -> list[str]:
-    """An item's categories, given as a list or as text with bars between them."""
-    given = fields.get("categories") or []
+    """An item's categories (or genres, as films have), given as a list or as text with bars between them."""
+    given = fields.get("categories") or fields.get("genres") or []
     return [one for one in (given.split("|") if isinstance(given, str) else map(str, given)) if one]
 
 
