@@ -46,19 +46,25 @@ class ItemNames:
         return item.title if item is not None else None
 
 
+async def read_catalogue(settings: Settings, names: TopicNames) -> ItemCatalogue:
+    """The items topic, whole; records that are no item are left out. Raises TopicProblem."""
+    catalogue = ItemCatalogue()
+    feed = TopicFeed(kafka=settings.kafka_kwargs(), topic=names.items)
+    try:
+        for record in await feed.load():
+            catalogue.apply(record.key, record.value)
+    finally:
+        await feed.stop()
+    return catalogue
+
+
 async def read_names(settings: Settings, names: TopicNames) -> ItemNames:
     """Read the catalogue and the model's vocabulary; a model that cannot be read names nothing.
 
     Raises TopicProblem.
     """
     kafka = settings.kafka_kwargs()
-    catalogue = ItemCatalogue()
-    feed = TopicFeed(kafka=kafka, topic=names.items)
-    try:
-        for record in await feed.load():
-            catalogue.apply(record.key, record.value)
-    finally:
-        await feed.stop()
+    catalogue = await read_catalogue(settings, names)
     champion = await announced_champion(kafka, names.models, channel=settings.channel)
     ids: dict[int, str] = {}
     if champion is not None:

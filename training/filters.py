@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,7 @@ def compact(log: Interactions) -> Interactions:
     """The same log with codes for what occurs in it alone, in the order in which it first occurs."""
     users, user = _recoded(log.user, log.users)
     items, item = _recoded(log.item, log.items)
-    return log.with_codes(users=users, items=items, user=user, item=item)
+    return replace(log, users=users, items=items, user=user, item=item)
 
 
 def _frequent(codes: NDArray[np.int32], least: int) -> NDArray[np.bool_]:

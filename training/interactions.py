@@ -73,17 +73,6 @@ class Interactions:
             offsets={},
         )
 
-    def with_codes(
-        self,
-        *,
-        users: tuple[str, ...],
-        items: tuple[str, ...],
-        user: NDArray[np.int32],
-        item: NDArray[np.int32],
-    ) -> Interactions:
-        """The same rows under other codes."""
-        return replace(self, users=users, items=items, user=user, item=item)
-
     def split(self, newest: float) -> tuple[Interactions, Interactions]:
         """The older part, and the `newest` fraction of the log."""
         cut = round(len(self) * (1.0 - newest))

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import typer
 
 from stream_app.cli.errors import Failure
-from stream_app.cli.published import published_items
+from stream_app.cli.published import published_items, read_items
 from stream_app.cli.session import connect, say, topic_names
-from stream_app.cli.tables import Rejects, read_table
+from stream_app.cli.tables import Rejects
 from stream_app.cli.training_parts import KAFKA, open_bundle, tell_rejected
-from stream_app.domain.messages import Item
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:
@@ -101,33 +98,23 @@ def fields_of_items(data: str, file: Path | None, *, settings: Settings) -> dict
     if file is None and (file := _items_beside(Path(data))) is None:
         return {}
     rejects = Rejects()
-    table = published_items(file)
-    if table is None:
-        table = read_table(file, rejects=rejects, required=("item_id",))
+    table = read_items(file, rejects=rejects)
     for line in rejects.lines():
         say(line)
     return {str(row["item_id"]): row for _, row in table if row.get("item_id") not in (None, "")}
 
 
 async def _items_of_topic(settings: Settings) -> dict[str, dict[str, Any]]:
-    from stream_app.streaming.feeds import TopicFeed
+    from stream_app.inspection import read_catalogue
     from stream_app.streaming.topic_admin import find_topics
 
-    kafka, topic = await connect(settings), topic_names(settings).items
-    if topic not in await find_topics(kafka, [topic]):
+    kafka, topics = await connect(settings), topic_names(settings)
+    if topics.items not in await find_topics(kafka, [topics.items]):
         return {}
-    feed = TopicFeed(kafka=kafka, topic=topic)
-    try:
-        records = await feed.load()
-    finally:
-        await feed.stop()
-    found = {}
-    for record in records:
-        with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
-            # A value of nothing retires the item, and one that is no item is the worker's to tell.
-            item = msgspec.json.decode(record.value or b"", type=Item)
-            found[item.item_id] = {"title": item.title, "categories": list(item.categories), **item.features}
-    return found
+    return {
+        item.item_id: {"title": item.title, "categories": list(item.categories), **item.features}
+        for item in await read_catalogue(settings, topics)
+    }
 
 
 def read_held_out(data: str, *, strict: bool) -> polars.DataFrame:

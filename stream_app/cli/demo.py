@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from stream_app.cli.errors import require_new_folder
 from stream_app.cli.session import AsJson, say
 from stream_app.settings import DATA
 
@@ -72,8 +73,7 @@ def demo(
     from training import sample
 
     place = folder or DATA / f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise typer.BadParameter(f"{place} is there already and not empty; name a new folder")
+    require_new_folder(place)
     place.mkdir(parents=True, exist_ok=True)
     say(f"data and logs go to {place}")
     plan = DemoPlan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,6 +16,12 @@ _UsageError, _ClickException = typer.BadParameter.mro()[1:3]
 
 class Failure(Exception):
     """A command could not do what was asked; the message says why and what to do."""
+
+
+def require_new_folder(folder: Path) -> None:
+    """Raise BadParameter where something is there already, but for an empty folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise typer.BadParameter(f"{folder} is there already and not empty; name a new folder")
 
 
 def exit_code_of(error: Exception) -> int | None:

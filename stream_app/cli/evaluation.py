@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from stream_app.cli.contestants import check_names, contestants, fields_of_items, read_held_out
-from stream_app.cli.errors import Failure
+from stream_app.cli.errors import Failure, require_new_folder
 from stream_app.cli.progress import progress
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
@@ -178,8 +178,7 @@ def evaluate(
 def _check_outputs(split_folder: Path | None, report_file: Path | None) -> None:
     """Before the work is done, not after it. Raises BadParameter."""
     if split_folder is not None:
-        if split_folder.exists() and (not split_folder.is_dir() or any(split_folder.iterdir())):
-            raise typer.BadParameter(f"{split_folder} is there already and not empty; name a new folder")
+        require_new_folder(split_folder)
         if not split_folder.absolute().parent.is_dir():
             raise typer.BadParameter(f"{split_folder.absolute().parent} is no folder; make it first")
     if report_file is not None and (report_file.is_dir() or not report_file.absolute().parent.is_dir()):

@@ -12,9 +12,9 @@ import typer
 from stream_app.cli.errors import Failure
 from stream_app.cli.file_rows import items_of
 from stream_app.cli.progress import progress
-from stream_app.cli.published import FILE_HELP, published_items
+from stream_app.cli.published import FILE_HELP, read_items
 from stream_app.cli.session import AsJson, answer, connect, say, settings_of, topic_names
-from stream_app.cli.tables import Rejects, Table, read_table
+from stream_app.cli.tables import Rejects, Table
 from stream_app.settings import Settings
 from stream_app.streaming.sending import send_records
 
@@ -38,9 +38,7 @@ def load(
     published_at, embedding, features. Other columns of text or numbers become features.
     """
     settings, rejects = settings_of(ctx), Rejects()
-    table = published_items(file)
-    if table is None:
-        table = read_table(file, rejects=rejects, required=("item_id",))
+    table = read_items(file, rejects=rejects)
     started = time.monotonic()
     sent = asyncio.run(_load(settings, table, rejects))
     seconds = time.monotonic() - started

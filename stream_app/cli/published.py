@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from stream_app.cli.errors import Failure
-from stream_app.cli.tables import Table
+from stream_app.cli.tables import Rejects, Table, read_table
 
 if TYPE_CHECKING:
     from training.sources.place import Place
@@ -30,6 +30,15 @@ def published_items(path: Path) -> Table | None:
 
     rows = _read(path, read_catalogue, what="items")
     return None if rows is None else Table.numbered(rows)
+
+
+def read_items(path: Path, *, rejects: Rejects) -> Table:
+    """The items of a published data set, or of a table that has the column item_id.
+
+    Raises as `published_items` and `tables.read_table`.
+    """
+    table = published_items(path)
+    return read_table(path, rejects=rejects, required=("item_id",)) if table is None else table
 
 
 def published_log(path: Path) -> Table | None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stream_app.cli.errors import Failure
+from stream_app.cli.errors import Failure, require_new_folder
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
     Data,
@@ -107,8 +107,8 @@ def export(
     """Write a trained model as a bundle: the ONNX graph, the items, the manifest."""
     if to is not None and announce:
         raise typer.BadParameter("only what is in the registry can be announced; leave out --to")
-    if to is not None and to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise typer.BadParameter(f"{to} is there already and not empty; name a new folder")
+    if to is not None:
+        require_new_folder(to)
     started_s = time.monotonic()
     if not checkpoint.is_file():
         raise Failure(f"{checkpoint}: there is no such file; millstream train --checkpoint writes one")

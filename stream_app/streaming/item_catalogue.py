@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -22,6 +22,9 @@ class ItemCatalogue:
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
 
     def on_availability(self, listener: Callable[[int, bool], None]) -> None:
         """Call `listener(item_hash, available)` whenever an item's availability changes."""

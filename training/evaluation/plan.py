@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,6 @@ class Round:
     validated   those that may be looked at to choose by, and are not learnt from
     tested      those that questions are taken from
     questions   the blocks, each given once
-    at_most     no more questions than this
     skipped     events that were passed over, by reason; complete when the questions are at their end
     moves       the log goes on from the end of `learnt`, and a `Learner` is given every event up to the one
                 at which a list is given
@@ -70,7 +69,6 @@ class Round:
     validated: Rows
     tested: Rows
     questions: Iterator[Questions]
-    at_most: int
     skipped: Counter[str]
     moves: bool = False
 
@@ -87,7 +85,6 @@ class Plan:
     `definition` says it so that a stranger gets the same rows. Each round is finished before the next is
     taken. `fits` is how many rounds there are, with `at_most` so many questions in all. `every_type`: events
     of all types are targets, not the positive ones alone. `users_are_new`: who is asked for never trained.
-    `passed_over`: as the rounds' `skipped`, where it is known before.
     """
 
     protocol: str
@@ -99,4 +96,3 @@ class Plan:
     every_type: bool = True
     users_are_new: bool = False
     retrained_at_ms: tuple[int, ...] = ()
-    passed_over: Mapping[str, int] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -27,9 +28,6 @@ from training.evaluation.slices import QuestionFacts, slices
 
 Gains = Callable[[NDArray[np.int64], int], NDArray[np.float64]]
 
-LEADING = "ndcg"
-"""The metric that says which is best."""
-
 _SLICED = ("ndcg", "hr")
 _PERIODS = 20
 
@@ -43,13 +41,13 @@ def rows_of(
     categories: sparse.csr_array | None = None,
     sampled: int | None = None,
 ) -> list[dict[str, Any]]:
-    """A row for each recommender, as `millstream evaluate --json` gives it (see README).
+    """A row for each recommender, as `millstream evaluate --json` gives it.
 
     categories  bool [items, categories], where items have any
     `sampled`: among how many drawn items targets were ranked, where it was not the whole catalogue.
     """
     rows = [_row(plan, asked, one, ks=ks, categories=categories, sampled=sampled) for one in judged]
-    _compare_with_best(rows, asked, judged, ks)
+    _compare_with_best(rows, judged, ks)
     return rows
 
 
@@ -109,11 +107,11 @@ def _beyond(
     for k in ks:
         lists = one.lists[:, :k]
         # What is popular is what was so in that which the list's own fit had learnt from.
-        bits = [novelty(lists[of], counts) for of, counts in zip(fits, asked.item_counts, strict=True)]
-        lifts = [
-            popularity_lift(lists[of], counts, popularity[of])
-            for of, counts in zip(fits, asked.item_counts, strict=True)
+        by_fit = [
+            (lists[of], counts, popularity[of]) for of, counts in zip(fits, asked.item_counts, strict=True)
         ]
+        bits = [novelty(own, counts) for own, counts, _ in by_fit]
+        lifts = [popularity_lift(*one) for one in by_fit]
         found[f"coverage@{k}"] = coverage(lists, items=items)
         found[f"novelty@{k}"] = _mean(bits, fits)
         found[f"diversity@{k}"] = diversity(lists, categories)
@@ -178,24 +176,33 @@ def _along_time(asked: Asked, one: Judged, gains: dict[str, NDArray[np.float64]]
     ]
 
 
-def _compare_with_best(
-    rows: list[dict[str, Any]], asked: Asked, judged: Sequence[Judged], ks: Sequence[int]
-) -> None:
+def _compare_with_best(rows: list[dict[str, Any]], judged: Sequence[Judged], ks: Sequence[int]) -> None:
     """Each against the best by a metric, over the questions that both answered."""
     able = [(row, one) for row, one in zip(rows, judged, strict=True) if row["events"]]
+    if not able:
+        return
+    common = cache(partial(_common, able))
     for name, gain in METRICS.items():
         for k in ks:
             metric = f"{name}@{k}"
-            if not able:
-                return
-            best_row, best = max(able, key=lambda pair: pair[0]["metrics"][metric]["value"])
-            for row, one in able:
-                _, of_one, of_best = np.intersect1d(one.chosen, best.chosen, return_indices=True)
+            best = max(range(len(able)), key=lambda number: able[number][0]["metrics"][metric]["value"])
+            best_row, best_one = able[best]
+            for number, (row, one) in enumerate(able):
+                of_one, of_best = common(number, best)
                 if not len(of_one):
                     continue
-                found = paired(gain(one.rank[of_one], k), gain(best.rank[of_best], k), one.user[of_one])
+                found = paired(gain(one.rank[of_one], k), gain(best_one.rank[of_best], k), one.user[of_one])
                 row["against_best"][metric] = {
                     "best": best_row["model"],
                     **asdict(found),
-                    "within_noise": one is best or found.p >= 0.05,
+                    "within_noise": number == best or found.p >= 0.05,
                 }
+
+
+def _common(
+    able: Sequence[tuple[dict[str, Any], Judged]], first: int, second: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where in the answers of each the questions are that both answered."""
+    chosen = able[first][1].chosen, able[second][1].chosen
+    _, of_first, of_second = np.intersect1d(*chosen, assume_unique=True, return_indices=True)
+    return of_first, of_second

@@ -31,6 +31,13 @@ class UserOrder:
         self.user_codes: NDArray[np.int32] = self.user[begins]
 
     @cached_property
+    def is_first(self) -> NDArray[np.bool_]:
+        """Whether it is its user's first event, bool [n]."""
+        first = np.zeros(len(self.place), dtype=bool)
+        first[self.start[:-1]] = True
+        return first
+
+    @cached_property
     def catalogue(self) -> Vocabulary:
         """All items of the log."""
         return Vocabulary(self.log.items)

@@ -49,7 +49,6 @@ def k_fold(log: Interactions, *, folds: int = 5, seed: int = 0) -> Plan:
             validated=slice(0, 0),
             tested=fold_of_user[log.user] == number,
             questions=order.blocks(judged),
-            at_most=len(judged),
             skipped=Counter(
                 {
                     "users with one event": int((~several & (fold == number)).sum()),

@@ -48,7 +48,6 @@ def leave_one_out(log: Interactions) -> Plan:
         validated=validated,
         tested=tested,
         questions=order.blocks(judged),
-        at_most=len(judged),
         skipped=Counter(
             {
                 "users with fewer than three events": int((lengths < _LEAST_EVENTS).sum()),

@@ -7,7 +7,7 @@ history before it, for the moment of the event before it, by the worker's own co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -49,16 +49,23 @@ def prequential(
     where nothing is tested or judged, or nothing comes before it.
     """
     first = round(len(log) * (1.0 - newest))
-    plan = prequential_from(log, first=first, rules=rules, fits=fits, seen_all=seen_all)
+    plan, skipped = _planned(log, first=first, rules=rules, fits=fits, seen_all=seen_all)
     if not plan.at_most:
-        raise NothingToJudge(_nothing(plan.passed_over))
+        raise NothingToJudge(_nothing(skipped))
     return plan
 
 
 def prequential_from(
     log: Interactions, *, first: int, rules: HistoryRules, fits: int = 1, seen_all: bool = False
 ) -> Plan:
-    """As `prequential`, with the events from the place `first` on as the newest part."""
+    """As `prequential`, its newest part what comes from the place `first` on; it may hold no question."""
+    return _planned(log, first=first, rules=rules, fits=fits, seen_all=seen_all)[0]
+
+
+def _planned(
+    log: Interactions, *, first: int, rules: HistoryRules, fits: int, seen_all: bool
+) -> tuple[Plan, Counter[str]]:
+    """The plan, and what it passes over."""
     if not 0 < first < len(log) or len(log) - first < fits:
         raise NothingToJudge(
             f"{len(log)} events leave {len(log) - first} to test and {first} before them, for {fits} fit(s); "
@@ -67,7 +74,7 @@ def prequential_from(
     cuts = np.linspace(first, len(log), fits + 1).round().astype(np.int64).tolist()
     walk = _Walk(log, rules=rules, seen_all=seen_all)
     pairs, skipped = walk.pairs(first)
-    return Plan(
+    plan = Plan(
         protocol=NAME,
         definition=DEFINITION.format(
             tested=len(log) - first,
@@ -84,14 +91,14 @@ def prequential_from(
         fits=fits,
         every_type=False,
         retrained_at_ms=tuple(int(log.timestamp_ms[cut]) for cut in cuts[:-1]),
-        passed_over=skipped,
     )
+    return plan, skipped
 
 
-def _nothing(passed_over: Mapping[str, int]) -> str:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in passed_over.items())
+def _nothing(skipped: Counter[str]) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
     remedy = "collect more events"
-    if passed_over.get("not positive", 0) == sum(passed_over.values()):
+    if skipped["not positive"] == skipped.total():
         remedy = "set which types are positive, or from which rating on an event is one (--dislike-below)"
     return f"no event of the tested part can be judged ({reasons}); {remedy}"
 
@@ -107,7 +114,6 @@ def _rounds(walk: _Walk, cuts: list[int], pairs: NDArray[np.int64], skipped: Cou
             validated=slice(0, 0),
             tested=slice(start, stop),
             questions=walk.questions(due),
-            at_most=len(due),
             skipped=skipped if start == cuts[0] else Counter(),
             moves=True,
         )

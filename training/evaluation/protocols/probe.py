@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from training.errors import NothingToJudge
 from training.evaluation.plan import Plan, Round
@@ -29,11 +30,9 @@ def probe(log: Interactions, held_out: pl.DataFrame) -> Plan:
     """
     order = UserOrder(log)
     tested = _marks(log, held_out)
-    first = np.zeros(len(log), dtype=bool)
-    first[order.start[:-1]] = True
-    again = order.repeated()
-    of_order = tested[order.place]
-    judged = np.flatnonzero(of_order & ~first & ~again)
+    named = tested[order.place]
+    again = order.repeated() & named
+    judged = np.flatnonzero(named & ~order.is_first & ~again)
     if not len(judged):
         raise NothingToJudge(
             "no pair of probe.txt is in the log after another event of its user; name its own log"
@@ -44,19 +43,18 @@ def probe(log: Interactions, held_out: pl.DataFrame) -> Plan:
         validated=slice(0, 0),
         tested=tested,
         questions=order.blocks(judged),
-        at_most=len(judged),
         skipped=Counter(
             {
-                "pairs that are not in the log": len(held_out.unique()) - int((of_order & ~again).sum()),
-                "no history": int((of_order & first).sum()),
-                "seen before": int((of_order & again & ~first).sum()),
+                "pairs that are not in the log": len(held_out.unique()) - int((named & ~again).sum()),
+                "no history": int((named & order.is_first).sum()),
+                "seen before": int(again.sum()),
             }
         ),
     )
     return Plan(protocol=NAME, definition=DEFINITION, log=log, rounds=iter([one]), at_most=len(judged))
 
 
-def _marks(log: Interactions, held_out: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _marks(log: Interactions, held_out: pl.DataFrame) -> NDArray[np.bool_]:
     """Which rows of the log are of one of the pairs, bool [n]."""
     names = {"user_id": log.users, "item_id": log.items}
     codes = held_out.select(

@@ -42,10 +42,8 @@ def temporal(log: Interactions, *, core: int = CORE, with_validation: bool = Fal
     learnt_until = np.quantile(times[times <= cut], _QUANTILE)
     order = UserOrder(log)
     after = log.timestamp_ms[order.place] > cut
-    first = np.zeros(len(log), dtype=bool)
-    first[order.start[:-1]] = True
-    again = order.repeated() & after & ~first
-    judged = np.flatnonzero(after & ~first & ~again)
+    again = order.repeated() & after
+    judged = np.flatnonzero(after & ~order.is_first & ~again)
     if not len(judged):
         raise NothingToJudge("nobody with a history comes back after the cut; collect more events")
     learnt = times <= (cut if with_validation else learnt_until)
@@ -55,8 +53,7 @@ def temporal(log: Interactions, *, core: int = CORE, with_validation: bool = Fal
         validated=(times <= cut) & ~learnt,
         tested=times > cut,
         questions=order.blocks(judged),
-        at_most=len(judged),
-        skipped=Counter({"no history": int((after & first).sum()), "seen before": int(again.sum())}),
+        skipped=Counter({"no history": int((after & order.is_first).sum()), "seen before": int(again.sum())}),
     )
     said = DEFINITION.format(
         core=core, learnt="learnt from as well" if with_validation else "not learnt from"
