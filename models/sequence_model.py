@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.bundle.signature import UNAVAILABLE_BIAS
-from models.encoder import Encoder, EncoderConfig
+from models.encoder import Encoder
+from models.encoder_config import EncoderConfig
 from models.losses import full_softmax_cross_entropy
 
 
@@ -30,6 +31,7 @@ class SequenceModel(nn.Module):
         time_deltas: Tensor,
         targets: Tensor,
         weights: Tensor,
+        context: Tensor | None = None,
         *,
         smoothing: float = 0.0,
     ) -> Tensor:
@@ -37,9 +39,10 @@ class SequenceModel(nn.Module):
 
         item_ids, event_types, targets  int64 [batch, L]; a target of 0 = none
         time_deltas, weights            float32 [batch, L]
+        context                         int [batch, L, C], for an encoder that was made with it
         """
         items = F.embedding((item_ids - 1).clamp(min=0), self.vectors) * (item_ids > 0)[..., None]
-        states, _ = self.encoder(items, item_ids, event_types, time_deltas, last_only=False)
+        states, _ = self.encoder(items, item_ids, event_types, time_deltas, context, last_only=False)
         chosen = (targets > 0) & (item_ids > 0)
         return full_softmax_cross_entropy(
             states[chosen], self.vectors, self.bias, targets[chosen] - 1, weights[chosen], smoothing=smoothing

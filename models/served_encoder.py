@@ -33,10 +33,12 @@ class ServedEncoder(nn.Module):
         exclude_ids: Tensor,
         item_vectors: Tensor,
         item_bias: Tensor,
+        context: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See `models.bundle.signature` for the shapes; returns topk_ids, topk_scores and attention."""
         items = F.embedding(item_ids, item_vectors).to(torch.float32)
-        states, weights = self.encoder(items, item_ids, event_types, time_deltas, last_only=True)
+        moment = None if context is None else context[:, None]  # [batch, 1, C]
+        states, weights = self.encoder(items, item_ids, event_types, time_deltas, moment, last_only=True)
         state = states[:, 0].to(item_vectors.dtype)  # [batch, d]
         scores = (state @ item_vectors.T).to(torch.float32) + item_bias  # [batch, V]
         scores = scores.scatter(1, exclude_ids.long(), UNAVAILABLE_BIAS)
@@ -47,6 +49,6 @@ class ServedEncoder(nn.Module):
 
 def _hint(weights: Tensor) -> Tensor:
     """Weights [batch, heads, 1, L] of the last block → [batch, L] that sums to 1, or to 0 where nothing is
-    real."""
-    mean = weights[:, :, 0].mean(1)
+    real. Pointwise weights may be negative: pushing away is attention too."""
+    mean = weights[:, :, 0].abs().mean(1)
     return mean / mean.sum(1, keepdim=True).clamp(min=1e-9)

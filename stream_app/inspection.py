@@ -140,7 +140,11 @@ def _score(settings: Settings, folder: Any, record: bytes, items: ItemNames) -> 
 
     snapshot = load_snapshot(folder, device=settings.device, unavailable_hashes=items.catalogue.unavailable)
     inputs = encode(
-        [record], [time.time_ns() // 1_000_000], snapshot.vocabulary, max_length=snapshot.scorer.max_length
+        [record],
+        [time.time_ns() // 1_000_000],
+        snapshot.vocabulary,
+        max_length=snapshot.scorer.max_length,
+        context_fields=snapshot.manifest.context_fields,
     )
     if not knows(inputs.item_ids)[0]:
         return None

@@ -5,20 +5,21 @@ from __future__ import annotations
 import pickle
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
 
 from models.bundle.manifest import TrainingWindow
 from models.bundle.vocabulary import Vocabulary
-from models.encoder import EncoderConfig
+from models.encoder_config import EncoderConfig
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules
 from training.errors import UnusableSource
 from training.fit_config import FitReport
 from training.train import TrainedModel
 
-_FORMAT = 1
+_FORMAT = 2
 _UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 
 
@@ -50,7 +51,7 @@ def load(path: Path) -> TrainedModel:
             raise UnusableSource(f"{path}: checkpoint format {stored['format']}; train the model again")
         weights = stored["weights"]
         model = SequenceModel(
-            EncoderConfig(**stored["encoder"]), vectors=weights["vectors"], bias=weights["bias"]
+            _encoder_config(stored["encoder"]), vectors=weights["vectors"], bias=weights["bias"]
         )
         model.load_state_dict(weights)
         return TrainedModel(
@@ -69,3 +70,8 @@ def load(path: Path) -> TrainedModel:
     except _UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UnusableSource(f"{path}: not a checkpoint ({reason}); train the model again") from error
+
+
+def _encoder_config(stored: dict[str, Any]) -> EncoderConfig:
+    context = stored["context"]
+    return EncoderConfig(**{**stored, "context": None if context is None else tuple(context)})

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.context import MOMENT_COLUMNS, moment_codes
 from models.bundle.signature import EVENT_TYPES
 from models.bundle.vocabulary import Vocabulary
 from training.interactions import Interactions
@@ -54,6 +55,7 @@ class Sequences:
     timestamp_ms  int64 [n]
     newest_ms     int64 [n], the user's latest timestamp up to and including the event
     start         int64 [users + 1], where each user begins
+    context       int16 [n, fields], as of `Interactions`; None where the log has none
     """
 
     row: NDArray[np.int32]
@@ -61,6 +63,7 @@ class Sequences:
     timestamp_ms: NDArray[np.int64]
     newest_ms: NDArray[np.int64]
     start: NDArray[np.int64]
+    context: NDArray[np.int16] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,7 @@ class TrainingWindows:
     time_deltas            float32 [batch, L], seconds before the window's last event
     targets                int32 [batch, L], rows; 0 = nothing to learn here
     target_ms              int64 [batch, L], the targets' timestamps, to weigh them by
+    context                int32 [batch, L, C], each position's own circumstances; None unless asked
     """
 
     item_ids: NDArray[np.int32]
@@ -78,6 +82,7 @@ class TrainingWindows:
     time_deltas: NDArray[np.float32]
     targets: NDArray[np.int32]
     target_ms: NDArray[np.int64]
+    context: NDArray[np.int32] | None = None
 
 
 def vocabulary_of(interactions: Interactions, *, least_count: int = 1) -> Vocabulary:
@@ -98,6 +103,10 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
     counts = _events_of_user(interactions)
     start = np.append(0, np.cumsum(counts[counts > 0])).astype(np.int64)
     dtypes = {"row": np.int32, "type_code": np.uint8, "timestamp_ms": np.int64, "newest_ms": np.int64}
+    context, written = None, 0
+    if interactions.context is not None:
+        shape = interactions.context.shape
+        context = np.lib.format.open_memmap(folder / "context.npy", mode="w+", dtype=np.int16, shape=shape)
     with ExitStack() as open_files:
         files = {
             name: open_files.enter_context(
@@ -115,10 +124,14 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
             files["row"].append(row_of_item[interactions.item[place][order]])
             files["type_code"].append(interactions.type_code[place][order])
             files["timestamp_ms"].append(timestamp)
+            if context is not None and interactions.context is not None:
+                context[written : written + len(place)] = interactions.context[place][order]
+                written += len(place)
             own = counts[first : last + 1]
             files["newest_ms"].append(_running_newest(timestamp, np.append(0, np.cumsum(own[own > 0]))))
     np.save(folder / "start.npy", start)
-    return Sequences(**{name: mapped(folder / f"{name}.npy") for name in (*dtypes, "start")})
+    columns = {name: mapped(folder / f"{name}.npy") for name in (*dtypes, "start")}
+    return Sequences(**columns, context=context)
 
 
 def _events_of_user(interactions: Interactions) -> NDArray[np.int64]:
@@ -174,7 +187,9 @@ def plan_windows(
     return np.concatenate([whole, newest])
 
 
-def cut_windows(sequences: Sequences, plan: NDArray[np.int64], rules: HistoryRules) -> TrainingWindows:
+def cut_windows(
+    sequences: Sequences, plan: NDArray[np.int64], rules: HistoryRules, *, with_context: bool = False
+) -> TrainingWindows:
     """Cut the windows of a plan [batch, 2] out of the sequences.
 
     Equal to what the worker stores and encodes, but for users with more than N events whose times jump back
@@ -206,10 +221,18 @@ def cut_windows(sequences: Sequences, plan: NDArray[np.int64], rules: HistoryRul
     )
     targets[window, column] = np.where(wanted, sequences.row[chosen + 1], 0)
     target_ms[window, column] = sequences.timestamp_ms[chosen + 1]
+    context = None
+    if with_context:
+        own = 0 if sequences.context is None else sequences.context.shape[1]
+        context = np.zeros((*shape, MOMENT_COLUMNS + own), dtype=np.int32)
+        context[window, column, :MOMENT_COLUMNS] = moment_codes(sequences.timestamp_ms[chosen])
+        if sequences.context is not None:
+            context[window, column, MOMENT_COLUMNS:] = sequences.context[chosen]
     return TrainingWindows(
         item_ids=item_ids,
         event_types=event_types,
         time_deltas=time_deltas,
         targets=targets,
         target_ms=target_ms,
+        context=context,
     )

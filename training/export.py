@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from models.bundle.context import BUCKETS, moment_codes
 from models.bundle.items import write_items
 from models.bundle.manifest import GoldenBatch, Manifest, write_manifest
 from models.bundle.registry import new_version
@@ -69,6 +71,7 @@ def export(
         golden=_golden(model, items=items, max_length=trained.rules.max_length, k_limit=k_limit),
         event_types=EVENT_TYPES,
         positive_types=trained.rules.positive_types,
+        context_fields=model.encoder.config.context,
         parent=parent,
         training_window=trained.window,
         metrics=dict(metrics or {}),
@@ -85,7 +88,8 @@ def write_graph(model: SequenceModel, path: Path, *, rows: int, k_limit: int) ->
     in_blocks = rows >= smallest_block_capacity(k_limit)
     served = ServedEncoder(model.encoder, k_limit=k_limit, in_blocks=in_blocks).eval()
     length, width = model.encoder.config.max_length, model.vectors.shape[1]
-    signature = encoder_signature(max_length=length, width=width, k_limit=k_limit)
+    columns = model.encoder.config.context_columns
+    signature = encoder_signature(max_length=length, width=width, k_limit=k_limit, context_columns=columns)
     batch, exclusions = torch.export.Dim("batch"), torch.export.Dim("E")
     # The example's V is all that must fit: a large catalogue is not copied for it.
     example_rows = smallest_block_capacity(k_limit) if in_blocks else 2 * BLOCK
@@ -99,6 +103,7 @@ def write_graph(model: SequenceModel, path: Path, *, rows: int, k_limit: int) ->
         torch.ones(3, EXCLUDE_STEP, dtype=torch.int32),
         torch.zeros(example_rows, width),
         torch.zeros(example_rows),
+        *([torch.ones(3, columns, dtype=torch.int32)] if columns else []),
     )
     shapes = (
         {0: batch},
@@ -107,6 +112,7 @@ def write_graph(model: SequenceModel, path: Path, *, rows: int, k_limit: int) ->
         {0: batch, 1: exclusions},
         {0: capacity_rows},
         {0: capacity_rows},
+        *([{0: batch}] if columns else []),
     )
     with _silence():
         torch.onnx.export(
@@ -137,6 +143,7 @@ def _golden(model: SequenceModel, *, items: int, max_length: int, k_limit: int) 
         np.where(real, random.integers(1, len(EVENT_TYPES), real.shape), 0).astype(np.int32),
         np.where(real, ages, 0).astype(np.float32),
         exclude_ids,
+        _golden_context(random, model, len(counts)),
     )
     ranked = TorchScorer(model, k_limit=k_limit).score(inputs)
     return GoldenBatch(
@@ -144,10 +151,22 @@ def _golden(model: SequenceModel, *, items: int, max_length: int, k_limit: int) 
         event_types=inputs.event_types.tolist(),
         time_deltas=inputs.time_deltas.tolist(),
         exclude_ids=inputs.exclude_ids.tolist(),
+        context=None if inputs.context is None else inputs.context.tolist(),
         topk_ids=ranked.topk_ids.tolist(),
         topk_scores=ranked.topk_scores.tolist(),
         attention=ranked.attention.tolist(),
     )
+
+
+def _golden_context(
+    random: np.random.Generator, model: SequenceModel, batch: int
+) -> NDArray[np.int32] | None:
+    fields = model.encoder.config.context
+    if fields is None:
+        return None
+    moments = moment_codes(random.integers(0, 1 << 41, batch))
+    own = random.integers(0, BUCKETS + 1, (batch, len(fields)))
+    return np.concatenate([moments, own], axis=1).astype(np.int32)
 
 
 def _git_commit() -> str | None:

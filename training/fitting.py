@@ -86,11 +86,18 @@ class WindowBatches(Dataset[Batch]):
     """The batches of one epoch; each is cut when it is asked for."""
 
     def __init__(
-        self, sequences: Sequences, *, rules: HistoryRules, config: FitConfig, random: np.random.Generator
+        self,
+        sequences: Sequences,
+        *,
+        rules: HistoryRules,
+        config: FitConfig,
+        random: np.random.Generator,
+        with_context: bool = False,
     ) -> None:
         plan = plan_windows(sequences, max_length=rules.max_length, random=random)
         self._plan: NDArray[np.int64] = plan[random.permutation(len(plan))]
         self._sequences, self._rules, self._config = sequences, rules, config
+        self._with_context = with_context
         self._end_ms = int(sequences.timestamp_ms.max(initial=0))
 
     def __len__(self) -> int:
@@ -98,17 +105,25 @@ class WindowBatches(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         size = self._config.batch_size
-        windows = cut_windows(self._sequences, self._plan[index * size : (index + 1) * size], self._rules)
+        windows = cut_windows(
+            self._sequences,
+            self._plan[index * size : (index + 1) * size],
+            self._rules,
+            with_context=self._with_context,
+        )
         half_life_days = self._config.recency_half_life_days
         age_days = (self._end_ms - windows.target_ms) / DAY_MS
         weights = np.ones_like(age_days) if half_life_days is None else 0.5 ** (age_days / half_life_days)
-        return {
+        batch = {
             "item_ids": torch.from_numpy(windows.item_ids).long(),
             "event_types": torch.from_numpy(windows.event_types).long(),
             "time_deltas": torch.from_numpy(windows.time_deltas),
             "targets": torch.from_numpy(windows.targets).long(),
             "weights": torch.from_numpy(weights.astype(np.float32)),
         }
+        if windows.context is not None:
+            batch["context"] = torch.from_numpy(windows.context).long()
+        return batch
 
 
 class _Fit(lightning.LightningModule):
@@ -131,7 +146,13 @@ class _Fit(lightning.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         random = np.random.default_rng((self._config.seed, self.current_epoch))
-        batches = WindowBatches(self._sequences, rules=self._rules, config=self._config, random=random)
+        batches = WindowBatches(
+            self._sequences,
+            rules=self._rules,
+            config=self._config,
+            random=random,
+            with_context=self.model.encoder.config.context is not None,
+        )
         if not self.current_epoch:
             self._expected_steps = max(len(batches) * self._config.epochs, 1)
         return DataLoader(batches, batch_size=None)

@@ -30,6 +30,8 @@ class Interactions:
     type_code     uint8 [n], the index in `EVENT_TYPES`
     timestamp_ms  int64 [n]
     rating        float32 [n], NaN where a row has none; None where the log has no ratings
+    context       int16 [n, fields], codes (`models.bundle.context`) of the fields of the events' own context
+                  that were asked for; None where none were
     `offsets` are those after the last record read, by "topic/partition" (empty where the log is a file);
     `rejected` counts what was left out, by reason; `rejected_rows` are the first of it, of a file.
     """
@@ -41,6 +43,7 @@ class Interactions:
     type_code: NDArray[np.uint8]
     timestamp_ms: NDArray[np.int64]
     rating: NDArray[np.float32] | None = None
+    context: NDArray[np.int16] | None = None
     offsets: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     rejected_rows: tuple[RejectedRow, ...] = ()
@@ -70,6 +73,7 @@ class Interactions:
             type_code=self.type_code[chosen],
             timestamp_ms=self.timestamp_ms[chosen],
             rating=None if self.rating is None else self.rating[chosen],
+            context=None if self.context is None else self.context[chosen],
             offsets={},
         )
 

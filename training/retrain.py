@@ -145,6 +145,7 @@ def _compare(
             scorer=TorchScorer(candidate.model),
             vocabulary=candidate.vocabulary,
             max_length=candidate.rules.max_length,
+            context_fields=candidate.model.encoder.config.context,
         )
     ]
     unseen = _first_unseen(log, first, current)

@@ -26,5 +26,6 @@ class TorchScorer:
     def score(self, inputs: ModelInputs) -> Ranked:
         """Best first, [batch, K]; 0 where no candidate is left."""
         arrays = (inputs.item_ids, inputs.event_types, inputs.time_deltas, inputs.exclude_ids)
-        answer = self._served(*map(torch.from_numpy, arrays), self._vectors, self._bias)
+        context = () if inputs.context is None else (torch.from_numpy(inputs.context),)
+        answer = self._served(*map(torch.from_numpy, arrays), self._vectors, self._bias, *context)
         return Ranked(*(tensor.numpy() for tensor in answer))

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.bundle.manifest import TrainingWindow
 from models.bundle.vocabulary import Vocabulary
-from models.encoder import EncoderConfig
+from models.encoder_config import EncoderConfig
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules, Sequences, vocabulary_of, write_sequences
 from training.errors import TrainingError

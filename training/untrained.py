@@ -8,7 +8,7 @@ import torch
 
 from models.bundle.manifest import Manifest, TrainingWindow
 from models.bundle.vocabulary import Vocabulary
-from models.encoder import EncoderConfig
+from models.encoder_config import EncoderConfig
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules
 from training.export import export

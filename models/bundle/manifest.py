@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from models.bundle.context import MOMENT_COLUMNS
 from models.bundle.errors import CorruptBundle
 
 MANIFEST_FILE = "manifest.json"
@@ -34,6 +35,8 @@ class GoldenBatch(msgspec.Struct, frozen=True, kw_only=True):
     """float32 [batch, K]"""
     attention: Floats
     """float32 [batch, L]"""
+    context: Ints | None = None
+    """int32 [batch, C], where it was trained with one"""
 
 
 class TrainingWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +75,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     positive_types: tuple[str, ...]
     """The types that were targets"""
     catalogue_dtype: str = "float32"
+    context_fields: tuple[str, ...] | None = None
+    """The fields of an event's context that it reads, after the hour and the weekday; None for no context"""
     parent: str | None = None
     """The version that it was trained from or compared with"""
     sizes: dict[str, int] = {}
@@ -84,6 +89,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Versions of the packages that made it"""
     git_commit: str | None = None
     format: int = FORMAT
+
+    @property
+    def context_columns(self) -> int:
+        """C, 0 without a context."""
+        return 0 if self.context_fields is None else MOMENT_COLUMNS + len(self.context_fields)
 
 
 class _Format(msgspec.Struct):

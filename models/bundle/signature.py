@@ -52,9 +52,18 @@ def capacity(items: int) -> int:
 
 
 def encoder_signature(
-    *, max_length: int, width: int, k_limit: int, catalogue_dtype: str = "float32"
+    *,
+    max_length: int,
+    width: int,
+    k_limit: int,
+    catalogue_dtype: str = "float32",
+    context_columns: int = 0,
 ) -> Signature:
-    """The signature of `encoder.onnx`; dimensions given by name ("batch", "E", "V") must be dynamic."""
+    """The signature of `encoder.onnx`; dimensions given by name ("batch", "E", "V") must be dynamic.
+
+    `context_columns` is C for a model that was trained with a context, else 0.
+    """
+    context = (Tensor(name="context", dtype="int32", shape=("batch", context_columns)),)
     return Signature(
         inputs=(
             Tensor(name="item_ids", dtype="int32", shape=("batch", max_length)),
@@ -63,6 +72,7 @@ def encoder_signature(
             Tensor(name="exclude_ids", dtype="int32", shape=("batch", "E")),
             Tensor(name="item_vectors", dtype=catalogue_dtype, shape=("V", width)),
             Tensor(name="item_bias", dtype="float32", shape=("V",)),
+            *(context if context_columns else ()),
         ),
         outputs=(
             Tensor(name="topk_ids", dtype="int32", shape=("batch", k_limit)),

@@ -136,6 +136,7 @@ def _score_alone(snapshot: Snapshot, histories: Sequence[bytes], *, batch: int, 
             [header(record).newest_ms for record in chunk],
             snapshot.vocabulary,
             max_length=snapshot.scorer.max_length,
+            context_fields=snapshot.manifest.context_fields,
         )
         for chunk in (histories[at : at + batch] for at in range(0, len(histories) - batch + 1, batch))
     ]

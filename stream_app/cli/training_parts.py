@@ -141,6 +141,7 @@ def open_bundle(folder: Path) -> ServedModel:
         scorer=snapshot.scorer,
         vocabulary=snapshot.vocabulary,
         max_length=snapshot.manifest.max_length,
+        context_fields=snapshot.manifest.context_fields,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
+from models.bundle.context import Scalar, context_codes
 from models.bundle.vocabulary import Vocabulary
 from stream_app.domain.history import HEADER_BYTES
 
@@ -23,12 +24,14 @@ class ModelInputs:
     item_ids, event_types  int32 [batch, L], left-padded, so that the last position is the newest
     time_deltas            float32 [batch, L], seconds before now, never negative
     exclude_ids            int32 [batch, E], 0 = none
+    context                int32 [batch, C], as of `models.bundle.context`; None for a model without one
     """
 
     item_ids: npt.NDArray[np.int32]
     event_types: npt.NDArray[np.int32]
     time_deltas: npt.NDArray[np.float32]
     exclude_ids: npt.NDArray[np.int32]
+    context: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -40,11 +43,15 @@ def encode(
     vocabulary: Vocabulary,
     *,
     max_length: int,
+    context_fields: Sequence[str] | None = None,
+    contexts: Sequence[Mapping[str, Scalar] | None] | None = None,
 ) -> ModelInputs:
     """Encode packed histories (see `history`) for the moments `now_ms`.
 
     Items that the vocabulary does not know are dropped before the last `max_length` are taken. Everything
-    known in the whole window is excluded from the ranking, not the last `max_length` alone.
+    known in the whole window is excluded from the ranking, not the last `max_length` alone. A model that was
+    trained with a context is told the moment and, of `contexts`, those of the events that trigger, its
+    `context_fields`; without `contexts` these are absent.
     """
     batch = len(records)
     window = np.frombuffer(b"".join([record[HEADER_BYTES:] for record in records]), dtype="<u8").reshape(
@@ -72,4 +79,5 @@ def encode(
     elapsed = np.asarray(now_ms, dtype=np.int64)[:, None] - (packed >> np.uint64(8)).astype(np.int64)
     time_deltas = np.maximum(elapsed, 0) / 1000.0 * (item_ids > 0)
     event_types = (packed & np.uint64(0xFF)).astype(np.int32)
-    return ModelInputs(item_ids, event_types, time_deltas.astype(np.float32), exclude)
+    context = None if context_fields is None else context_codes(now_ms, contexts, context_fields)
+    return ModelInputs(item_ids, event_types, time_deltas.astype(np.float32), exclude, context)

@@ -25,6 +25,7 @@ def check_golden(folder: Path, golden: GoldenBatch, scorer: Scorer) -> None:
             np.array(golden.event_types, dtype=np.int32),
             np.array(golden.time_deltas, dtype=np.float32),
             np.array(golden.exclude_ids, dtype=np.int32),
+            None if golden.context is None else np.array(golden.context, dtype=np.int32),
         )
         expected = Ranked(
             np.array(golden.topk_ids, dtype=np.int32),

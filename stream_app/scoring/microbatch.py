@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from stream_app.scoring.requests import Piece, Request, Scored, nothing, score_pieces
+from stream_app.scoring.requests import Context, Piece, Request, Scored, nothing, score_pieces
 from stream_app.scoring.snapshot import Snapshot
 
 _T = TypeVar("_T")
@@ -81,8 +81,14 @@ class ScoringThread:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
-    async def score(self, records: Sequence[bytes], now_ms: Sequence[int]) -> Scored | None:
-        """Rank for packed histories at the moments `now_ms` (ms since the epoch), one for each record.
+    async def score(
+        self,
+        records: Sequence[bytes],
+        now_ms: Sequence[int],
+        contexts: Sequence[Context] | None = None,
+    ) -> Scored | None:
+        """Rank for packed histories at the moments `now_ms` (ms since the epoch), one for each record, under
+        the circumstances `contexts`, where these are known.
 
         None where no model is loaded. Raises ScoringDead when a thread has ended, or ends before the answer.
         """
@@ -97,7 +103,7 @@ class ScoringThread:
             return None
         if not records:
             return nothing(snapshot)
-        request = Request(records, now_ms, snapshot, self._loop.create_future(), len(records))
+        request = Request(records, now_ms, contexts, snapshot, self._loop.create_future(), len(records))
         self._pending.add(request)
         try:
             # Cut here, so that two threads can share a large request.

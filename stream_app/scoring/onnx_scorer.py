@@ -44,8 +44,10 @@ class OnnxScorer:
         version: str,
         max_length: int,
         k_limit: int,
+        context_columns: int = 0,
     ) -> None:
         self.version = version
+        self.context_columns = context_columns
         self.max_length = max_length
         self.k_limit = k_limit
         self.device = "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
@@ -81,6 +83,8 @@ class OnnxScorer:
         binding.bind_cpu_input("event_types", inputs.event_types)
         binding.bind_cpu_input("time_deltas", inputs.time_deltas)
         binding.bind_cpu_input("exclude_ids", inputs.exclude_ids)
+        if inputs.context is not None:
+            binding.bind_cpu_input("context", inputs.context)
         for name in _OUTPUTS:  # bound anew, or the last answer's memory would be written again
             binding.bind_output(name, "cpu")
         self._session.run_with_iobinding(binding)
@@ -105,13 +109,28 @@ class OnnxScorer:
         ):
             if array.shape != shape:
                 raise ValueError(f"{name}: expected {list(shape)}, found {list(array.shape)}")
+        columns = 0 if inputs.context is None else inputs.context.shape[1]
+        if columns != self.context_columns or (
+            inputs.context is not None and len(inputs.context) != shape[0]
+        ):
+            raise ValueError(
+                f"context: expected [{shape[0]}, {self.context_columns}], "
+                f"found {None if inputs.context is None else list(inputs.context.shape)}"
+            )
         # onnxruntime reads a negative row from the table's end, without a word.
         _check_rows("item_ids", inputs.item_ids, self._catalogue.rows)
         _check_rows("exclude_ids", inputs.exclude_ids, self._catalogue.rows)
 
 
 def open_scorer(
-    path: Path, *, catalogue: Catalogue, version: str, max_length: int, k_limit: int, device: Device = "auto"
+    path: Path,
+    *,
+    catalogue: Catalogue,
+    version: str,
+    max_length: int,
+    k_limit: int,
+    context_columns: int = 0,
+    device: Device = "auto",
 ) -> OnnxScorer:
     """Open an `encoder.onnx`.
 
@@ -124,6 +143,7 @@ def open_scorer(
         version=version,
         max_length=max_length,
         k_limit=k_limit,
+        context_columns=context_columns,
     )
 
 

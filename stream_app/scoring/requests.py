@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.context import Scalar
 from stream_app.domain.encoding import encode
 from stream_app.domain.ranking import Ranked
 from stream_app.scoring.snapshot import Snapshot
+
+Context = Mapping[str, Scalar] | None
+"""The circumstances of the event that asks, as it tells them."""
 
 _Columns = tuple[NDArray[Any], ...]
 """Rows of topk_ids, topk_scores, attention and item_ids."""
@@ -37,6 +41,7 @@ class Request:
 
     records: Sequence[bytes]
     now_ms: Sequence[int]
+    contexts: Sequence[Context] | None
     snapshot: Snapshot
     answer: asyncio.Future[Scored]
     missing: int
@@ -84,10 +89,20 @@ def score_pieces(snapshot: Snapshot, pieces: Sequence[Piece]) -> list[tuple[Piec
     """Score pieces of one snapshot as one batch, and give each its part of the answer."""
     records: list[bytes] = []
     now_ms: list[int] = []
+    contexts: list[Context] = []
     for piece in pieces:
         records.extend(piece.request.records[piece.start : piece.stop])
         now_ms.extend(piece.request.now_ms[piece.start : piece.stop])
-    inputs = encode(records, now_ms, snapshot.vocabulary, max_length=snapshot.scorer.max_length)
+        told = piece.request.contexts
+        contexts.extend([None] * len(piece) if told is None else told[piece.start : piece.stop])
+    inputs = encode(
+        records,
+        now_ms,
+        snapshot.vocabulary,
+        max_length=snapshot.scorer.max_length,
+        context_fields=snapshot.manifest.context_fields,
+        contexts=contexts,
+    )
     ranked = snapshot.scorer.score(inputs)
     columns = (ranked.topk_ids, ranked.topk_scores, ranked.attention, inputs.item_ids)
     parts = []

@@ -77,6 +77,7 @@ def load_snapshot(
         version=manifest.version,
         max_length=manifest.max_length,
         k_limit=manifest.k_limit,
+        context_columns=manifest.context_columns,
         device=device,
     )
     expected = encoder_signature(
@@ -84,13 +85,14 @@ def load_snapshot(
         width=manifest.width,
         k_limit=manifest.k_limit,
         catalogue_dtype=manifest.catalogue_dtype,
+        context_columns=manifest.context_columns,
     )
     check_signature(expected, found=scorer.signature, path=str(folder / ENCODER_FILE))
     # 3. It must answer as the exporter's did, with every item available.
     check_golden(folder, manifest.golden, scorer)
     # 4. The first calls allocate: not while users wait.
     for batch in WARM_BATCHES:
-        scorer.score(_empty_inputs(batch, manifest.max_length))
+        scorer.score(_empty_inputs(batch, manifest.max_length, manifest.context_columns))
     snapshot = Snapshot(
         version=manifest.version,
         role=role,
@@ -122,10 +124,11 @@ def _check_items(folder: Path, manifest: Manifest, items: BundleItems) -> None:
         )
 
 
-def _empty_inputs(batch: int, max_length: int) -> ModelInputs:
+def _empty_inputs(batch: int, max_length: int, context_columns: int) -> ModelInputs:
     return ModelInputs(
         np.zeros((batch, max_length), dtype=np.int32),
         np.zeros((batch, max_length), dtype=np.int32),
         np.zeros((batch, max_length), dtype=np.float32),
         np.zeros((batch, EXCLUDE_STEP), dtype=np.int32),
+        np.zeros((batch, context_columns), dtype=np.int32) if context_columns else None,
     )

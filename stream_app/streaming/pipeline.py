@@ -28,7 +28,7 @@ from stream_app.domain.decoding import Interaction, Rejected, decode
 from stream_app.domain.history import header
 from stream_app.domain.source import SOURCE_KEY
 from stream_app.domain.trending import PartitionClock, Trending
-from stream_app.scoring.requests import Scored
+from stream_app.scoring.requests import Context, Scored
 from stream_app.streaming.answering import Answering, Answers
 from stream_app.streaming.dead_letters import DeadLetter, dead_letter
 from stream_app.streaming.delivery import Delivery
@@ -44,7 +44,7 @@ from stream_app.streaming.touches import Emission, Touch, Window, touches_of
 _SEED_HISTORIES = 10_000
 """How many stored histories of a partition trending begins with: enough to know what is popular, in 0.1 s."""
 
-Score = Callable[[Sequence[bytes], Sequence[int]], Awaitable[Scored | None]]
+Score = Callable[[Sequence[bytes], Sequence[int], Sequence[Context]], Awaitable[Scored | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,9 @@ class Pipeline:
         living = [touch for touch in work.touches if touch.is_answered]
         scoring = asyncio.ensure_future(
             self._score(
-                [touch.after or b"" for touch in living], [touch.events[-1].timestamp_ms for touch in living]
+                [touch.after or b"" for touch in living],
+                [touch.events[-1].timestamp_ms for touch in living],
+                [touch.events[-1].context for touch in living],
             )
         )
         try:

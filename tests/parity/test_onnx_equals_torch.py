@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.bundle.signature import NO_CANDIDATE_SCORE, UNAVAILABLE_BIAS
-from models.encoder import EncoderConfig
+from models.encoder_config import EncoderConfig
 from models.sequence_model import SequenceModel
 from models.served_encoder import ServedEncoder
 from models.top_k import smallest_block_capacity

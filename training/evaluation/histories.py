@@ -23,6 +23,7 @@ class Histories:
     user       int32 [batch], codes of the log's users
     now_ms     int64 [batch]
     catalogue  all items of the log; row = item code + 1
+    context    int16 [batch, fields], of the events that asked, as of `Interactions`; None where not kept
     earlier    item codes that the users took before what their records hold, where that is known
     """
 
@@ -30,6 +31,7 @@ class Histories:
     user: NDArray[np.int32]
     now_ms: NDArray[np.int64]
     catalogue: Vocabulary
+    context: NDArray[np.int16] | None = None
     earlier: Ragged | None = None
 
     def __len__(self) -> int:
@@ -62,6 +64,7 @@ class Histories:
             user=self.user[chosen],
             now_ms=self.now_ms[chosen],
             catalogue=self.catalogue,
+            context=None if self.context is None else self.context[chosen],
             earlier=None if self.earlier is None else ragged_of([self.earlier[place] for place in chosen]),
         )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.context import MOMENT_COLUMNS
 from models.bundle.vocabulary import Vocabulary
 from stream_app.domain.encoding import ModelInputs, encode
 from stream_app.domain.ranking import Ranked
@@ -23,16 +26,34 @@ class Scorer(Protocol):
 class ServedModel:
     """A finished model, of a bundle or just trained: a fit does not change it."""
 
-    def __init__(self, *, name: str, scorer: Scorer, vocabulary: Vocabulary, max_length: int) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        scorer: Scorer,
+        vocabulary: Vocabulary,
+        max_length: int,
+        context_fields: Sequence[str] | None = None,
+    ) -> None:
         self.name = name
         self._scorer, self._vocabulary, self._max_length = scorer, vocabulary, max_length
+        self._context_fields = context_fields
 
     def fit(self, training: Interactions) -> None:
         """Nothing: it was fitted before."""
 
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
         """As of `Recommender`; a model gives no more than the K of its bundle, −1 follows."""
-        inputs = encode(histories.records, histories.now_ms, self._vocabulary, max_length=self._max_length)
+        inputs = encode(
+            histories.records,
+            histories.now_ms,
+            self._vocabulary,
+            max_length=self._max_length,
+            context_fields=self._context_fields,
+        )
+        if inputs.context is not None and histories.context is not None:
+            # The log holds codes: its events' own words are not kept.
+            inputs.context[:, MOMENT_COLUMNS:] = histories.context
         rows = self._scorer.score(self._without(inputs, histories)).topk_ids[:, :k]
         # Row 0, no candidate, has the hash of no item, which no catalogue knows.
         codes = histories.catalogue.rows(self._vocabulary.hashes[rows].reshape(-1)).reshape(rows.shape) - 1
@@ -49,4 +70,4 @@ class ServedModel:
         column = np.arange(len(earlier.values)) - np.repeat(earlier.start[:-1], earlier.lengths)
         more[earlier.row, column] = self._vocabulary.rows(histories.catalogue.hashes[earlier.values + 1])
         exclude_ids = np.concatenate([inputs.exclude_ids, more], axis=1)
-        return ModelInputs(inputs.item_ids, inputs.event_types, inputs.time_deltas, exclude_ids)
+        return replace(inputs, exclude_ids=exclude_ids)

@@ -63,6 +63,7 @@ class UserOrder:
             user=self.user[places],
             # Now is the moment of the event before, not of the one to come.
             now_ms=self.log.timestamp_ms[self.place[places - 1]],
+            context=None if self.log.context is None else self.log.context[self.place[places - 1]],
             catalogue=self.catalogue,
         )
         given_at = self.place[places - 1]

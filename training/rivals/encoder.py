@@ -54,6 +54,7 @@ class AttentionEncoder:
             scorer=TorchScorer(trained.model, k_limit=self._k_limit),
             vocabulary=trained.vocabulary,
             max_length=self._rules.max_length,
+            context_fields=trained.model.encoder.config.context,
         )
 
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:

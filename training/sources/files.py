@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from models.bundle.context import Scalar, field_code
 from stream_app.domain.ratings import DISLIKE_BELOW, LIKE_FROM
 from training.interactions import Interactions
 from training.sources.formats import FORMATS, NETFLIX, find_format
 from training.sources.judged_rows import Rejections, judge, type_codes
 from training.sources.netflix_log import read_netflix_log
 from training.sources.place import Place
+from training.sources.raw_log import CONTEXT
+
+_decode_context = msgspec.json.Decoder(dict[str, Scalar]).decode
 
 
 def read_interactions(
@@ -23,6 +30,7 @@ def read_interactions(
     like_from: float = LIKE_FROM,
     dislike_below: float = DISLIKE_BELOW,
     stored: Path | None = None,
+    context_fields: Sequence[str] = (),
 ) -> Interactions:
     """Read a file, a folder or a zip archive, in order of time; rows of equal time keep their order.
 
@@ -30,6 +38,9 @@ def read_interactions(
     `like_from` on, a `dislike` below `dislike_below`, else a `view`; where there is neither type nor rating,
     every row is a `view`. Rows that no worker would take are left out, counted in `rejected`, the first 20
     listed in `rejected_rows`; `strict` refuses the log for them.
+
+    `context_fields` are the fields to keep of a table's column context, which holds JSON objects; a context
+    that is none counts as not told.
 
     The Netflix Prize is kept in arrays on disk, in the folder `stored` (see `netflix_log`).
 
@@ -45,10 +56,12 @@ def read_interactions(
     raw = FORMATS[name].read(place, file)
     good, rejections = judge(raw, like_from=like_from, dislike_below=dislike_below)
     rejections.check(raw.file, good=len(good), strict=strict)
-    return _from_table(good, rejections)
+    return _from_table(good, rejections, tuple(context_fields))
 
 
-def _from_table(events: pl.DataFrame, rejections: Rejections) -> Interactions:
+def _from_table(
+    events: pl.DataFrame, rejections: Rejections, context_fields: tuple[str, ...]
+) -> Interactions:
     users = events["user_id"].unique(maintain_order=True)
     items = events["item_id"].unique(maintain_order=True)
     rating = events["rating"]
@@ -63,7 +76,29 @@ def _from_table(events: pl.DataFrame, rejections: Rejections) -> Interactions:
         item=codes["item_id"].to_numpy(),
         type_code=type_codes(events["type"]).to_numpy(),
         timestamp_ms=events["timestamp"].to_numpy(),
+        context=_context_codes(events[CONTEXT], context_fields) if context_fields else None,
         rating=None if rating.is_null().all() else rating.fill_null(np.nan).to_numpy(),
         rejected=rejections.count,
         rejected_rows=rejections.first,
     )
+
+
+def _context_codes(contexts: pl.Series, fields: tuple[str, ...]) -> NDArray[np.int16]:
+    codes = np.zeros((len(contexts), len(fields)), dtype=np.int16)
+    # Circumstances repeat: each is read once.
+    read: dict[str, list[int]] = {}
+    for row, text in enumerate(contexts):
+        if text is None:
+            continue
+        if text not in read:
+            told = _told(text)
+            read[text] = [field_code(name, told.get(name)) for name in fields]
+        codes[row] = read[text]
+    return codes
+
+
+def _told(text: str) -> dict[str, Scalar]:
+    try:
+        return _decode_context(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}

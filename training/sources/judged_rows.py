@@ -15,7 +15,7 @@ from stream_app.domain.messages import MAX_ID_BYTES
 from stream_app.domain.ratings import type_of_rating
 from training.errors import UnusableSource
 from training.interactions import RejectedRow
-from training.sources.raw_log import SURPLUS, RawLog
+from training.sources.raw_log import CONTEXT, SURPLUS, RawLog
 
 ROWS_LISTED = 20
 _EVENT = ("file", "line", "user_id", "item_id", "timestamp", "type", "rating", SURPLUS)
@@ -55,7 +55,7 @@ def judge(raw: RawLog, *, like_from: float, dislike_below: float) -> tuple[pl.Da
     """The good rows in order of time, and what was left out.
 
     Columns: file, line, user_id, item_id, timestamp (ms, Int64), type (a name), rating (Float32, null where
-    there is none). Raises UnusableSource where a column has the wrong kind of values.
+    there is none), context (JSON, String). Raises UnusableSource where a column has the wrong kind of values.
     """
     try:
         events = _events(raw, like_from=like_from, dislike_below=dislike_below)
@@ -120,6 +120,7 @@ def _events(raw: RawLog, *, like_from: float, dislike_below: float) -> pl.DataFr
         _type_of(rows, like_from=like_from, dislike_below=dislike_below).alias("type"),
         _rating_of(rows).alias("rating"),
         (pl.col(SURPLUS) if SURPLUS in rows.columns else pl.lit(None)).alias(SURPLUS),
+        _context_of(rows).alias(CONTEXT),
     ).sort("timestamp", maintain_order=True, nulls_last=True)
 
 
@@ -136,6 +137,13 @@ def _type_of(rows: pl.DataFrame, *, like_from: float, dislike_below: float) -> p
     ratings = rows.select(rating)["rating"].unique().drop_nulls().drop_nans()
     types = [type_of_rating(one, like_from=like_from, dislike_below=dislike_below) for one in ratings]
     return pl.coalesce(told, rating.replace_strict(ratings, types, default=None, return_dtype=pl.String))
+
+
+def _context_of(rows: pl.DataFrame) -> pl.Expr:
+    if CONTEXT not in rows.columns:
+        return pl.lit(None, dtype=pl.String)
+    column = pl.col(CONTEXT)
+    return column.struct.json_encode() if rows.schema[CONTEXT] == pl.Struct else column.cast(pl.String)
 
 
 def _rating_of(rows: pl.DataFrame) -> pl.Expr:

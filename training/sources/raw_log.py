@@ -12,6 +12,9 @@ from training.errors import UnusableSource
 SURPLUS = "surplus"
 """The column of what a line has beyond the fields of the header, null where it has nothing."""
 
+CONTEXT = "context"
+"""The column of the events' own circumstances: JSON objects as text, or structs; null where none are told."""
+
 _NEEDED = ("user_id", "item_id", "timestamp")
 
 
@@ -20,7 +23,8 @@ class RawLog:
     """The rows of a file, in its order.
 
     `rows` has the columns line (UInt32, from 1), user_id, item_id, timestamp, and type or rating or neither,
-    and file where there are several; `unit_ms` is what its timestamps count, in milliseconds. Raises
+    context where there is one, and file where there are several; `unit_ms` is what its timestamps count, in
+    milliseconds. Raises
     UnusableSource where a column that every log needs is missing.
     """
 

@@ -11,10 +11,11 @@ import polars as pl
 from stream_app.domain.decoding import EARLIEST_MS
 from training.errors import UnusableSource
 from training.sources.place import Place
-from training.sources.raw_log import SURPLUS, RawLog
+from training.sources.raw_log import CONTEXT, SURPLUS, RawLog
 
-_COLUMNS = ("user_id", "item_id", "timestamp", "type", "rating")
+_COLUMNS = ("user_id", "item_id", "timestamp", "type", "rating", CONTEXT)
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 _SUFFIXES = (".parquet", ".csv", ".jsonl", ".ndjson")
 
 
@@ -68,7 +69,9 @@ def _read_csv(content: bytes) -> pl.DataFrame:
 
 
 def _read_json_lines(content: bytes) -> pl.DataFrame:
-    """A line that is no JSON object has nulls; a value that is no text, number or truth is left out."""
+    """A line that is no JSON object has nulls; a value that is no text, number or truth is left out, but for
+    the context, which is an object.
+    """
     columns: dict[str, list[object]] = {name: [] for name in _COLUMNS}
     numbers = []
     for number, line in enumerate(content.splitlines(), start=1):
@@ -82,7 +85,10 @@ def _read_json_lines(content: bytes) -> pl.DataFrame:
         numbers.append(number)
         for name, values in columns.items():
             value = fields.get(name)
-            values.append(str(value) if isinstance(value, str | int | float) else None)
+            if name == CONTEXT:
+                values.append(_encode(value).decode() if isinstance(value, dict) else None)
+            else:
+                values.append(str(value) if isinstance(value, str | int | float) else None)
     told = {name: values for name, values in columns.items() if any(one is not None for one in values)}
     return pl.DataFrame({"line": numbers, **told}, schema_overrides={"line": pl.UInt32})
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor
 
-from models.attention.scaled_dot_product import ScaledDotProduct
-from models.encoder import Encoder, EncoderConfig
+from models.encoder import Encoder
+from models.encoder_config import Attention, EncoderConfig
 
 LENGTH, WIDTH = 6, 16
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-@pytest.fixture
-def encoder() -> Encoder:
+@pytest.fixture(params=get_args(Attention))
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    """One with each attention of the family."""
     torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH)).eval()
+    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, attention=request.param)).eval()
     with torch.no_grad():
         for parameter in encoder.parameters():  # the priors start at 0, where they would change nothing
             parameter.add_(torch.randn_like(parameter) * 0.2)
@@ -85,18 +88,55 @@ def test_types_and_times_are_seen(encoder: Encoder, what: str) -> None:
     assert not torch.allclose(after, before, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_a_row_that_may_attend_to_nothing_is_zeros(dtype: torch.dtype) -> None:
+def test_another_attention_is_refused_by_its_name() -> None:
+    with pytest.raises(ValueError, match="no attention 'linear'; there are scaled-dot-product"):
+        Encoder(EncoderConfig(attention="linear"))  # type: ignore[arg-type]
+
+
+def _with_context() -> Encoder:
     torch.manual_seed(0)
-    attention = ScaledDotProduct(width=8, heads=2).to(dtype)
-    x = torch.randn(2, 3, 8, dtype=dtype)
-    allowed = torch.tensor([0.0, 1.0], dtype=dtype)[:, None, None, None].expand(2, 1, 3, 3)
-    mixed, weights = attention(x, x, allowed, None)
-    assert not weights[0].any()
-    torch.testing.assert_close(weights[1].sum(-1), torch.ones(2, 3, dtype=dtype), atol=1e-3, rtol=0)
-    assert torch.isfinite(mixed).all()
+    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, context=("device",))).eval()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return encoder
 
 
-def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(ValueError, match="cannot be cut into 3 heads"):
-        ScaledDotProduct(width=8, heads=3)
+def test_each_position_has_the_moment_of_its_own_event() -> None:
+    encoder, history = _with_context(), _history()
+    moments = torch.stack([torch.arange(1, LENGTH + 1), torch.full((LENGTH,), 2), torch.arange(LENGTH)], -1)[
+        None
+    ]
+    whole, _ = encoder(*history, moments, last_only=False)
+    last, _ = encoder(*history, moments[:, -1:], last_only=True)
+    torch.testing.assert_close(last[:, 0], whole[:, -1])
+    later = moments.clone()
+    later[:, -1] = torch.tensor([20, 7, 99])
+    changed, _ = encoder(*history, later, last_only=False)
+    torch.testing.assert_close(changed[:, :-1], whole[:, :-1])
+    assert not torch.allclose(changed[:, -1], whole[:, -1], atol=1e-3)
+
+
+def test_an_absent_field_adds_nothing() -> None:
+    encoder, history = _with_context(), _history()
+    hour_alone = torch.tensor([[[5, 3, 0]]])
+    before, _ = encoder(*history, hour_alone, last_only=True)
+    with torch.no_grad():
+        assert encoder.context_fusion is not None and encoder.context_fusion.field is not None
+        encoder.context_fusion.field.weight[0] = 9.0
+    after, _ = encoder(*history, hour_alone, last_only=True)
+    torch.testing.assert_close(after, before)
+
+
+def test_a_moment_changes_nothing_before_it_is_learnt() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, context=())).eval()
+    morning, night = (
+        encoder(*_history(), torch.tensor([[[hour, 1]]]), last_only=True)[0] for hour in (9, 23)
+    )
+    torch.testing.assert_close(morning, night)
+
+
+def test_a_context_that_is_missing_is_told() -> None:
+    with pytest.raises(ValueError, match="made with a context"):
+        _with_context()(*_history(), last_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.encoder import EncoderConfig
+from models.encoder_config import EncoderConfig
 from tests.unit.training.logs import successors
 from training.checkpoint import load, save
 from training.dataset import HistoryRules

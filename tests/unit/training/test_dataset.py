@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,8 @@ def test_a_user_with_one_event_has_no_window(tmp_path: Path) -> None:
 
 
 def test_columns_are_mapped_from_disk(tmp_path: Path) -> None:
-    sequences = write_sequences(_random_log(0), vocabulary_of(_random_log(0)), tmp_path)
+    log = replace(_random_log(0), context=np.ones((len(_random_log(0)), 2), dtype=np.int16))
+    sequences = write_sequences(log, vocabulary_of(log), tmp_path)
     assert all(isinstance(getattr(sequences, name), np.memmap) for name in Sequences.__dataclass_fields__)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.encoder import EncoderConfig
+from models.encoder_config import EncoderConfig
 from stream_app.domain.encoding import ModelInputs
 from tests.unit.training.logs import log_of, successors
 from training.dataset import HistoryRules

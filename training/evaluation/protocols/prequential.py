@@ -205,6 +205,7 @@ class _Walk:
             records=records,
             user=self.log.user[place],
             now_ms=self.log.timestamp_ms[given_at],
+            context=None if self.log.context is None else self.log.context[given_at],
             catalogue=self._catalogue,
             earlier=earlier,
         )

@@ -1,0 +1,1 @@
+"""What the encoder is a stack of: attention and what stands around it."""

@@ -1,0 +1,43 @@
+"""The block of HSTU: attention without softmax, gated by the state itself, and no feed-forward layer."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.attention.multi_head import head_width, join_heads, split_heads
+from models.attention.pointwise import Pointwise
+from models.blocks.relative_bias import RelativeBias
+
+
+class PointwiseBlock(nn.Module):
+    """x + W₂(norm(w v) ⊙ u) with u, q, k, v = SiLU(W₁ norm(x)) and w as of `Pointwise`.
+
+    Zhai et al., Actions Speak Louder than Words, 2024, equations 1 to 3.
+    """
+
+    def __init__(self, *, width: int, heads: int, max_length: int, dropout: float) -> None:
+        super().__init__()
+        self.input_norm = nn.LayerNorm(width)
+        self.gate_query = nn.Linear(width, 2 * width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.heads = heads
+        self.mechanism = Pointwise(head_width(width, heads))
+        self.bias = RelativeBias(heads=heads, max_length=max_length, timed=True)
+        self.mixed_norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, allowed: Tensor, elapsed: Tensor, *, newest_only: bool
+    ) -> tuple[Tensor, Tensor]:
+        """As of `GatedResidualBlock`."""
+        keys = self.input_norm(x)
+        queries = keys[:, -1:] if newest_only else keys
+        x = x[:, -1:] if newest_only else x
+        gate, query = F.silu(self.gate_query(queries)).chunk(2, dim=-1)
+        q = split_heads(query, self.heads)
+        k, v = (split_heads(part, self.heads) for part in F.silu(self.key_value(keys)).chunk(2, dim=-1))
+        weights = self.mechanism(q, k, allowed, self.bias(elapsed, newest_only=newest_only))
+        mixed = self.mixed_norm(join_heads(weights @ v))
+        return x + self.output(self.dropout(mixed * gate)), weights

@@ -1,0 +1,37 @@
+"""What is known of a pair of events before looking at them: how far apart they are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class RelativeBias(nn.Module):
+    """A bias for the places between two events, and one for the time between them, for each head.
+
+    Relative position representations (Shaw et al., 2018) in their additive form, and a time bias as of HSTU
+    (Zhai et al., 2024), here as a curve of the logarithm of the time instead of a table of its buckets: a
+    head's interest changes with the time gone by (slope), and so does the change itself (curve). All start at
+    0, where nothing is preferred. Without `timed` the places alone count.
+    """
+
+    distance: Tensor
+
+    def __init__(self, *, heads: int, max_length: int, timed: bool) -> None:
+        super().__init__()
+        self.timed = timed
+        if timed:
+            self.time_slope = nn.Parameter(torch.zeros(heads, 1, 1))
+            self.time_curve = nn.Parameter(torch.zeros(heads, 1, 1))
+        self.distance_prior = nn.Parameter(torch.zeros(heads, max_length))
+        place = torch.arange(max_length)
+        self.register_buffer("distance", (place[:, None] - place).clamp(min=0), persistent=False)
+
+    def forward(self, elapsed: Tensor, *, newest_only: bool) -> Tensor:
+        """`elapsed` [batch, 1, Q, L], scaled logarithms of the seconds from key to query → the prior,
+        [batch or 1, heads, Q, L]; with `newest_only` Q = 1, the last place."""
+        distance = self.distance[-1:] if newest_only else self.distance
+        by_place = self.distance_prior[:, distance]
+        if not self.timed:
+            return by_place[None]
+        return elapsed * (self.time_slope + self.time_curve * elapsed) + by_place
