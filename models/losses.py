@@ -1,31 +1,92 @@
-"""Losses over a whole catalogue."""
+"""Losses over a catalogue: what the state of a position should score highest, and what it should not.
+
+All take states float32 [n, d], the catalogue's vectors float32 [V, d] and bias float32 [V], and the targets'
+rows, int64 [n]; the score of item j is states · vectors[j] + bias[j]. `weights` float32 [n] say how much each
+target counts. A negative weight counts against its target: the item was disliked, and the loss is
+−log(1 − p) instead of −log p (unlikelihood: Welleck et al., 2020). The mean is weighted by |weights|.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _SCORES_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 27}
 """Scores held at a time. On a CPU 4 MB, which stays in its cache, where all would go through memory."""
+_MOST = 1.0 - 1e-6
+"""A probability of 1 for a disliked item would cost infinitely much."""
+_NEVER = -1e4
 
 
 def full_softmax_cross_entropy(
     states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, weights: Tensor, *, smoothing: float = 0.0
 ) -> Tensor:
-    """Cross-entropy of `targets` under softmax(states @ vectors.T + bias), over every item of the catalogue.
+    """Cross-entropy of `targets` under softmax(scores), over every item of the catalogue.
 
-    states   float32 [n, d]; vectors float32 [V, d]; bias float32 [V]
-    targets  int64 [n], rows of `vectors`
-    weights  float32 [n]; the mean over n is weighted by them
-    `smoothing` spreads that part of the target evenly over the V items.
+    `smoothing` spreads that part of a liked target evenly over the V items.
 
     The gradient is taken chunk by chunk together with the loss, so that the scores [n, V] never exist as a
     whole: exact, and on a CPU three times as fast as the plain formula.
     """
     loss: Tensor = _FullSoftmax.apply(states, vectors, bias, targets, weights, smoothing)
     return loss
+
+
+def sampled_softmax_cross_entropy(
+    states: Tensor,
+    vectors: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    *,
+    negatives: Tensor,
+    log_q: Tensor,
+) -> Tensor:
+    """The full softmax, estimated from some items that stand for the catalogue.
+
+    `negatives` int64 [S] were drawn, with replacement, by the probabilities exp(`log_q`), float32 [V]. The
+    score of each is lowered by log(S q), the logarithm of how often it is drawn, so that what is drawn often
+    does not count twice: without it, popular items are pushed down for being popular (Bengio and Senécal,
+    2008; Yi et al., 2019). A negative that is the target itself is left out of that row, and the target's own
+    score stays as it is, since it was not drawn (Khrylchenko et al., Correcting the LogQ Correction, 2025):
+    the sum under the softmax is then right in the mean.
+    """
+    drawn = log_q + math.log(max(len(negatives), 1))
+    own = (states * vectors[targets]).sum(1) + bias[targets]
+    others = torch.addmm(bias[negatives] - drawn[negatives], states, vectors[negatives].T)  # [n, S]
+    others = others.masked_fill(negatives == targets[:, None], _NEVER)
+    log_p = own - torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1)
+    return _weighted(_liked_or_not(log_p, weights), weights)
+
+
+def binary_cross_entropy(
+    states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, weights: Tensor, *, negatives: Tensor
+) -> Tensor:
+    """−log σ(target) − mean log σ(−negative), with `negatives` int64 [n, m] of each row's own.
+
+    SASRec's first loss (Kang and McAuley, 2018: m = 1, drawn evenly). Here to compare with: every published
+    comparison finds it far behind the softmax. A negative that is the target itself counts for nothing.
+    """
+    own = (states * vectors[targets]).sum(1) + bias[targets]
+    others = torch.einsum("nd,nmd->nm", states, vectors[negatives]) + bias[negatives]
+    pushed = F.softplus(others.masked_fill(negatives == targets[:, None], _NEVER)).mean(1)
+    # Against a disliked target: −log σ(−target), and no other item need go down for it.
+    loss = torch.where(weights < 0, F.softplus(own), F.softplus(-own) + pushed)
+    return _weighted(loss, weights)
+
+
+def _liked_or_not(log_p: Tensor, weights: Tensor) -> Tensor:
+    disliked = -torch.log1p(-log_p.exp().clamp(max=_MOST))
+    return torch.where(weights < 0, disliked, -log_p)
+
+
+def _weighted(loss: Tensor, weights: Tensor) -> Tensor:
+    size = weights.abs()
+    return (loss * size).sum() / size.sum().clamp(min=1e-9)
 
 
 class _FullSoftmax(torch.autograd.Function):
@@ -39,13 +100,14 @@ class _FullSoftmax(torch.autograd.Function):
         weights: Tensor,
         smoothing: float,
     ) -> Tensor:
-        share = weights / weights.sum().clamp(min=1e-9)
+        share = weights.abs() / weights.abs().sum().clamp(min=1e-9)
+        is_disliked = weights < 0
+        any_disliked = bool(is_disliked.any())
         state_grad = torch.empty_like(states)
         vector_grad = torch.zeros_like(vectors)
         bias_grad = torch.zeros_like(bias)
         loss = states.new_zeros(())
         chunk = max(_SCORES_AT_ONCE.get(states.device.type, 1 << 24) // len(vectors), 16)
-        even = smoothing / len(vectors)
         for start in range(0, len(states), chunk):
             part = slice(start, start + chunk)
             wanted, portion = targets[part, None], share[part, None]
@@ -56,12 +118,22 @@ class _FullSoftmax(torch.autograd.Function):
             probabilities = scores.sub_(top).exp_()
             total = probabilities.sum(1, keepdim=True)
             fit = (1.0 - smoothing) * chosen + smoothing * score_mean
-            loss += ((total.log() + top - fit) * portion).sum()
+            costs = total.log() + top - fit
             # d loss / d scores = portion × (softmax − smoothed target)
-            slope = probabilities.mul_(portion / total)
+            pull, push, even = portion, -portion * (1.0 - smoothing), portion * (smoothing / len(vectors))
+            if any_disliked:
+                # −log(1 − p) instead: its slope is portion × odds × (target − softmax).
+                against = is_disliked[part, None]
+                p = ((chosen - top).exp() / total).clamp(max=_MOST)
+                costs = torch.where(against, -torch.log1p(-p), costs)
+                odds = portion * p / (1.0 - p)
+                pull, push = torch.where(against, -odds, pull), torch.where(against, odds, push)
+                even = torch.where(against, 0.0, even)
+            loss += (costs * portion).sum()
+            slope = probabilities.mul_(pull / total)
             if smoothing:
-                slope.sub_(portion * even)
-            slope.scatter_add_(1, wanted, -portion * (1.0 - smoothing))
+                slope.sub_(even)
+            slope.scatter_add_(1, wanted, push)
             torch.mm(slope, vectors, out=state_grad[part])
             vector_grad.addmm_(slope.T, states[part])
             bias_grad += slope.sum(0)

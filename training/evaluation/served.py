@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.bundle.context import MOMENT_COLUMNS
 from models.bundle.vocabulary import Vocabulary
 from stream_app.domain.encoding import ModelInputs, encode
+from stream_app.domain.history import header
 from stream_app.domain.ranking import Ranked
 from training.evaluation.histories import Histories
 from training.interactions import Interactions
@@ -35,8 +36,8 @@ class ServedModel:
         max_length: int,
         context_fields: Sequence[str] | None = None,
     ) -> None:
-        self.name = name
-        self._scorer, self._vocabulary, self._max_length = scorer, vocabulary, max_length
+        self.name, self.scorer, self.vocabulary = name, scorer, vocabulary
+        self._max_length = max_length
         self._context_fields = context_fields
 
     def fit(self, training: Interactions) -> None:
@@ -44,22 +45,36 @@ class ServedModel:
 
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
         """As of `Recommender`; a model gives no more than the K of its bundle, −1 follows."""
-        inputs = encode(
-            histories.records,
-            histories.now_ms,
-            self._vocabulary,
-            max_length=self._max_length,
-            context_fields=self._context_fields,
-        )
+        inputs = self._encode(histories.records, histories.now_ms)
         if inputs.context is not None and histories.context is not None:
             # The log holds codes: its events' own words are not kept.
             inputs.context[:, MOMENT_COLUMNS:] = histories.context
-        rows = self._scorer.score(self._without(inputs, histories)).topk_ids[:, :k]
+        rows = self.scorer.score(self._without(inputs, histories)).topk_ids[:, :k]
         # Row 0, no candidate, has the hash of no item, which no catalogue knows.
-        codes = histories.catalogue.rows(self._vocabulary.hashes[rows].reshape(-1)).reshape(rows.shape) - 1
+        codes = histories.catalogue.rows(self.vocabulary.hashes[rows].reshape(-1)).reshape(rows.shape) - 1
         lists = np.full((len(histories), k), -1, dtype=np.int32)
         lists[:, : rows.shape[1]] = codes
         return lists
+
+    def newest(self, record: bytes, events: int) -> ModelInputs:
+        """One history at its newest event, of which the model hears the newest `events` alone."""
+        inputs = self._encode([record], np.array([header(record).newest_ms]))
+        shown = np.arange(self._max_length) >= self._max_length - events
+        return replace(
+            inputs,
+            item_ids=inputs.item_ids * shown,
+            event_types=inputs.event_types * shown,
+            time_deltas=inputs.time_deltas * shown,
+        )
+
+    def _encode(self, records: Sequence[bytes], now_ms: NDArray[np.int64]) -> ModelInputs:
+        return encode(
+            records,
+            now_ms,
+            self.vocabulary,
+            max_length=self._max_length,
+            context_fields=self._context_fields,
+        )
 
     def _without(self, inputs: ModelInputs, histories: Histories) -> ModelInputs:
         earlier = histories.earlier
@@ -68,6 +83,6 @@ class ServedModel:
         width = int(earlier.lengths.max(initial=0))
         more = np.zeros((len(histories), width), dtype=np.int32)
         column = np.arange(len(earlier.values)) - np.repeat(earlier.start[:-1], earlier.lengths)
-        more[earlier.row, column] = self._vocabulary.rows(histories.catalogue.hashes[earlier.values + 1])
+        more[earlier.row, column] = self.vocabulary.rows(histories.catalogue.hashes[earlier.values + 1])
         exclude_ids = np.concatenate([inputs.exclude_ids, more], axis=1)
         return replace(inputs, exclude_ids=exclude_ids)

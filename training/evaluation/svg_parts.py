@@ -27,6 +27,7 @@ svg .halo { stroke: var(--paper); stroke-width: 4; fill: none; }
 svg .whisker { stroke: var(--ink); stroke-width: 1.6; fill: none; }
 svg .dot { fill: var(--ink); stroke: var(--paper); stroke-width: 1; }
 svg .retrain { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 2 3; }
+svg .cell { font-size: 9px; }
 svg .line { stroke-width: 2; fill: none; stroke-linejoin: round; }
 """
 
