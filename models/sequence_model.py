@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.bundle.signature import UNAVAILABLE_BIAS
 from models.encoder import Encoder
 from models.encoder_config import EncoderConfig
-from models.losses import full_softmax_cross_entropy
+from models.objective import Objective
 
 
 class SequenceModel(nn.Module):
@@ -33,20 +33,18 @@ class SequenceModel(nn.Module):
         weights: Tensor,
         context: Tensor | None = None,
         *,
-        smoothing: float = 0.0,
+        objective: Objective,
     ) -> Tensor:
-        """Cross-entropy over the whole catalogue of every position that has a target.
+        """The objective's loss of every position that has a target.
 
         item_ids, event_types, targets  int64 [batch, L]; a target of 0 = none
-        time_deltas, weights            float32 [batch, L]
+        time_deltas, weights            float32 [batch, L]; a negative weight counts against its target
         context                         int [batch, L, C], for an encoder that was made with it
         """
         items = F.embedding((item_ids - 1).clamp(min=0), self.vectors) * (item_ids > 0)[..., None]
         states, _ = self.encoder(items, item_ids, event_types, time_deltas, context, last_only=False)
         chosen = (targets > 0) & (item_ids > 0)
-        return full_softmax_cross_entropy(
-            states[chosen], self.vectors, self.bias, targets[chosen] - 1, weights[chosen], smoothing=smoothing
-        )
+        return objective(states[chosen], self.vectors, self.bias, targets[chosen] - 1, weights[chosen])
 
     def catalogue(self, rows: int) -> tuple[Tensor, Tensor]:
         """The tables as they are served: vectors [rows, d] and bias [rows], padded to `rows`."""

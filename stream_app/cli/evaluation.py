@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from stream_app.cli.contestants import check_names, contestants, fields_of_items, read_held_out
-from stream_app.cli.errors import Failure, require_new_folder
+from stream_app.cli.errors import require_new_folder
+from stream_app.cli.pages import require_writable, write_page
 from stream_app.cli.progress import progress
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
@@ -181,8 +182,8 @@ def _check_outputs(split_folder: Path | None, report_file: Path | None) -> None:
         require_new_folder(split_folder)
         if not split_folder.absolute().parent.is_dir():
             raise typer.BadParameter(f"{split_folder.absolute().parent} is no folder; make it first")
-    if report_file is not None and (report_file.is_dir() or not report_file.absolute().parent.is_dir()):
-        raise typer.BadParameter(f"{report_file} cannot be written: its folder is missing, or it is one")
+    if report_file is not None:
+        require_writable(report_file)
 
 
 def _how() -> dict[str, Any]:
@@ -201,11 +202,7 @@ def _show(report: dict[str, Any], report_file: Path | None, *, as_json: bool) ->
 
     answer(as_table(report), report, as_json=as_json)
     if report_file is not None:
-        try:
-            report_file.write_text(as_page(report), encoding="utf-8")
-        except OSError as error:
-            raise Failure(f"{report_file} cannot be written ({error.strerror}); name another file") from error
-        say(f"wrote {report_file}")
+        write_page(report_file, as_page(report))
 
 
 def _lengths(text: str) -> tuple[int, ...]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from stream_app.cli.contestants import fields_of_items
+from stream_app.cli.pages import require_writable, write_page
 from stream_app.cli.session import AsJson, answer, settings_of
+from stream_app.cli.training_parts import open_bundle, read_log, require_train_extra
 
 app = typer.Typer(no_args_is_help=True, help="The registry: which models there are.")
 
@@ -26,16 +30,57 @@ def list_models(ctx: typer.Context, as_json: AsJson = False) -> None:
 def show(
     ctx: typer.Context,
     version: Annotated[str, typer.Argument(help="As millstream models list names it.")],
+    report_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="Write a page: learning curves, attention, a map of the items, what their fields count.",
+            metavar="FILE.html",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="For --report: the log whose users' attention is drawn, or kafka.", metavar="DATA"),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(help="For --report: titles and categories; DATA may bring its own.", metavar="FILE"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is known about one version: sizes, training window, metrics, files."""
     import msgspec
 
+    if report_file is None and (data is not None or items is not None):
+        raise typer.BadParameter("--data and --items are for the page; name it with --report FILE.html")
     registry = _registry(ctx)
+    if report_file is not None:
+        require_writable(report_file)
+        _write_report(ctx, registry.fetch(version), report_file, data=data, items=items)
     facts = msgspec.to_builtins(registry.manifest(version))
     facts.pop("golden", None)  # test input for machines
     facts["uri"] = registry.uri(version)
     answer("\n".join(f"{name}: {value}" for name, value in facts.items()), facts, as_json=as_json)
+
+
+def _write_report(
+    ctx: typer.Context, folder: Path, report_file: Path, *, data: str | None, items: Path | None
+) -> None:
+    require_train_extra()
+    settings = settings_of(ctx)
+    fields = {} if data is None and items is None else fields_of_items(data or "", items, settings=settings)
+    log = None if data is None else read_log(settings, data)
+    from models.bundle.items import read_items
+    from models.bundle.manifest import read_manifest
+    from training.dataset import HistoryRules
+    from training.evaluation.attention_maps import attention_maps
+    from training.model_report.page import ModelFacts, as_page
+
+    manifest = read_manifest(folder)
+    rules = HistoryRules(max_length=manifest.max_length, history_limit=settings.history_limit)
+    maps = [] if log is None else attention_maps([open_bundle(folder)], log, rules=rules, users=4)
+    page = as_page(ModelFacts(manifest=manifest, items=read_items(folder), fields=fields, maps=maps))
+    write_page(report_file, page)
 
 
 def _registry(ctx: typer.Context) -> Any:
