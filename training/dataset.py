@@ -174,20 +174,20 @@ def plan_windows(
     return np.concatenate([whole, newest])
 
 
-def cut_windows(sequences: Sequences, plan: NDArray[np.int64], rules: HistoryRules) -> TrainingWindows:
-    """Cut the windows of a plan [batch, 2] out of the sequences.
+def cut_windows(
+    sequences: Sequences,
+    plan: NDArray[np.int64],
+    rules: HistoryRules,
+    *,
+    held_out: NDArray[np.bool_] | None = None,
+) -> TrainingWindows:
+    """Cut the windows of a plan [batch, 2] out of the sequences; an event of `held_out` [n] is no target.
 
     Equal to what the worker stores and encodes, but for users with more than N events whose times jump back
     by more than the age limit: the worker may then remember a few events more.
     """
     last, learning = plan[:, 0], plan[:, 1]
-    first = sequences.start[np.searchsorted(sequences.start, last, side="right") - 1]
-    behind = np.arange(rules.history_limit - 1, -1, -1)
-    place = last[:, None] - behind  # [batch, N], newest last
-    inside = place >= first[:, None]
-    place = np.maximum(place, 0)
-    row, moment = sequences.row[place], sequences.timestamp_ms[place]
-    known = inside & (row > 0) & (moment >= sequences.newest_ms[last][:, None] - rules.max_age_ms)
+    place, known = _remembered(sequences, last, rules)
     rank = np.cumsum(known[:, ::-1], axis=1)[:, ::-1]  # 1 for the newest known event
     window, source = np.nonzero(known & (rank <= rules.max_length))
     column = rules.max_length - rank[window, source]
@@ -201,9 +201,10 @@ def cut_windows(sequences: Sequences, plan: NDArray[np.int64], rules: HistoryRul
     event_types[window, column] = sequences.type_code[chosen]
     elapsed = sequences.timestamp_ms[last][window] - sequences.timestamp_ms[chosen]
     time_deltas[window, column] = np.maximum(elapsed, 0) / 1000.0
-    wanted = np.isin(sequences.type_code[chosen + 1], rules.positive_codes) & (
-        behind[source] < learning[window]
-    )
+    behind = rules.history_limit - 1 - source
+    wanted = np.isin(sequences.type_code[chosen + 1], rules.positive_codes) & (behind < learning[window])
+    if held_out is not None:
+        wanted &= ~held_out[chosen + 1]
     targets[window, column] = np.where(wanted, sequences.row[chosen + 1], 0)
     target_ms[window, column] = sequences.timestamp_ms[chosen + 1]
     return TrainingWindows(
@@ -213,3 +214,23 @@ def cut_windows(sequences: Sequences, plan: NDArray[np.int64], rules: HistoryRul
         targets=targets,
         target_ms=target_ms,
     )
+
+
+def stored_rows(sequences: Sequences, last: NDArray[np.int64], rules: HistoryRules) -> NDArray[np.int32]:
+    """What is stored of a user at the events `last` [n]: rows int32 [n, N], newest last, 0 = nothing."""
+    place, known = _remembered(sequences, last, rules)
+    return np.where(known, sequences.row[place], 0).astype(np.int32)
+
+
+def _remembered(
+    sequences: Sequences, last: NDArray[np.int64], rules: HistoryRules
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The N places up to `last` [n], newest last, and which of them are stored: both [n, N]."""
+    first = sequences.start[np.searchsorted(sequences.start, last, side="right") - 1]
+    behind = np.arange(rules.history_limit - 1, -1, -1)
+    place = last[:, None] - behind
+    inside = place >= first[:, None]
+    place = np.maximum(place, 0)
+    row, moment = sequences.row[place], sequences.timestamp_ms[place]
+    known = inside & (row > 0) & (moment >= sequences.newest_ms[last][:, None] - rules.max_age_ms)
+    return place, known
