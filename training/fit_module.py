@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.sequence_model import SequenceModel
+from training.among_ranks import mean_over_ranks, of_every_rank
 from training.batches import Batch, EpochBatches, weight_of
 from training.dataset import HistoryRules, Sequences
 from training.errors import TrainingDiverged
@@ -128,7 +129,7 @@ class FitModule(lightning.LightningModule):
         loss = self.model.loss(**batch, smoothing=self._config.label_smoothing)
         value = float(loss.detach())
         if self.trainer.world_size > 1:
-            loss, value = self._shared(loss, weight_of(batch))
+            loss, value = mean_over_ranks(loss, weight_of(batch), ranks=self.trainer.world_size)
         if not np.isfinite(value):
             raise TrainingDiverged(
                 f"the loss is {value} at step {self.global_step}; lower the learning rate, "
@@ -137,17 +138,6 @@ class FitModule(lightning.LightningModule):
         self.progress.step_losses.append(value)
         self.log("loss", value, prog_bar=True, logger=False, batch_size=len(batch["item_ids"]))
         return loss
-
-    def _shared(self, loss: Tensor, weight: Tensor) -> tuple[Tensor, float]:
-        """The loss to go back from, and its value over the whole batch, of which this rank has a share.
-
-        `loss` is a mean by the rank's own weights. DDP takes the mean of the ranks' gradients: times ranks ×
-        own weight / all weights, that is the gradient of the mean over the whole batch.
-        """
-        sums = torch.stack([weight, weight * loss.detach()])
-        torch.distributed.all_reduce(sums)
-        total = sums[0].clamp(min=1e-9)
-        return loss * (weight / total * self.trainer.world_size), float(sums[1] / total)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         step = self.global_step - 1
@@ -177,10 +167,8 @@ class FitModule(lightning.LightningModule):
     def _validate(self, questions: Questions) -> tuple[float, float]:
         """NDCG@10 and HR@10 of all ranks' answers together; the best weights so far are kept."""
         found = ranks(self.model, questions, rank=self.global_rank, ranks=self.trainer.world_size)
-        sums = torch.tensor(gains_and_hits(found), dtype=torch.float64, device=self.device)
-        if self.trainer.world_size > 1:
-            torch.distributed.all_reduce(sums)
-        ndcg, hit_rate = (sums / len(questions.target)).tolist()
+        sums = of_every_rank(gains_and_hits(found), ranks=self.trainer.world_size)
+        ndcg, hit_rate = (np.sum(sums, axis=0) / len(questions.target)).tolist()
         self.progress.ndcg.append(ndcg)
         self.progress.hit_rate.append(hit_rate)
         if self.progress.best_epoch == self.progress.epochs_done:
@@ -194,7 +182,7 @@ class FitModule(lightning.LightningModule):
             "facts": self._facts,
             "progress": self.progress.state(),
             "best": self.best,
-            "generators": _of_every_rank(generator_states(), ranks=self.trainer.world_size),
+            "generators": of_every_rank(generator_states(), ranks=self.trainer.world_size),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -211,11 +199,3 @@ class FitModule(lightning.LightningModule):
         if self._config.seconds is None:
             return done
         return max(done, self._elapsed_s / self._config.seconds)
-
-
-def _of_every_rank(own: dict[str, Any], *, ranks: int) -> list[dict[str, Any]]:
-    if ranks == 1:
-        return [own]
-    gathered: list[Any] = [None] * ranks
-    torch.distributed.all_gather_object(gathered, own)
-    return gathered

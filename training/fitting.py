@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import signal
-import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +11,15 @@ import lightning.pytorch as lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy
 from numpy.typing import NDArray
 
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules, Sequences
 from training.errors import TrainingDiverged
-from training.fit_config import FitConfig, FitFolders, FitReport, Precision
+from training.fit_config import FitConfig, FitFolders, FitReport
 from training.fit_module import FitModule
 from training.fit_progress import FitProgress
+from training.fit_trainer import fit_interruptibly, loggers, machine, quiet
 from training.ranks import Rank, other_ranks
 from training.resuming import CheckpointWriter, facts_of, newest_checkpoint, stored_in
 from training.validation import Questions, draw_questions
@@ -122,11 +116,11 @@ def run_fit(
             folders.checkpoints, minutes=folders.checkpoint_minutes, resumed=task.resumed
         )
         callbacks.append(writer)
-    with _quiet():
+    with quiet():
         trainer = lightning.Trainer(
-            **_machine(config, rank),
+            **machine(config, rank),
             max_epochs=config.epochs,
-            logger=_loggers(folders.logs) if rank is None or not rank.rank else False,
+            logger=loggers(folders.logs) if rank is None or not rank.rank else False,
             enable_checkpointing=writer is not None,
             enable_model_summary=False,
             enable_progress_bar=show_progress,
@@ -137,44 +131,10 @@ def run_fit(
             deterministic=torch.cuda.is_available(),
         )
         try:
-            _fit_interruptibly(trainer, module, task.resumed)
+            fit_interruptibly(trainer, module, task.resumed)
         except TrainingDiverged as error:
             raise _with_way_back(error, writer) from error
     return _finish(task.model, module.best, module.progress)
-
-
-def _machine(config: FitConfig, rank: Rank | None) -> dict[str, Any]:
-    """Lightning's words for the devices and the precision."""
-    cuda = torch.cuda.is_available()
-    precision = _precision(config.precision, cuda=cuda)
-    if rank is None:
-        return {"accelerator": "auto", "devices": 1, "precision": precision}
-    strategy = DDPStrategy(cluster_environment=rank, broadcast_buffers=False, gradient_as_bucket_view=True)
-    accelerator = "gpu" if cuda else "cpu"
-    return {
-        "accelerator": accelerator, "devices": rank.ranks, "strategy": strategy, "precision": precision
-    }  # fmt: skip
-
-
-def _precision(wanted: Precision, *, cuda: bool) -> str:
-    return "bf16-mixed" if wanted == "bf16" or (wanted == "auto" and cuda) else "32-true"
-
-
-def _loggers(folder: Path | None) -> list[Logger] | bool:
-    if folder is None:
-        return False
-    return [CSVLogger(folder, name="csv"), TensorBoardLogger(folder, name="tensorboard")]
-
-
-def _fit_interruptibly(trainer: lightning.Trainer, module: FitModule, resumed: Path | None) -> None:
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module, ckpt_path=resumed, weights_only=True)
-    except SystemExit as left:
-        # Lightning's answer to Ctrl-C, after which it leaves SIGINT ignored.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, on_interrupt)
-        raise KeyboardInterrupt from left
 
 
 def _with_way_back(error: TrainingDiverged, writer: CheckpointWriter | None) -> TrainingDiverged:
@@ -203,18 +163,3 @@ def _finish(model: SequenceModel, best: dict[str, Any] | None, progress: FitProg
 def _weights_in(path: Path) -> dict[str, Any]:
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     return {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without lightning's hints on hardware, workers and products: they are not ours to follow."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

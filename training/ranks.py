@@ -91,9 +91,12 @@ def other_ranks(ranks: int, task: Any) -> Iterator[Rank]:
             yield Rank(rank=0, ranks=ranks, port=port)
             for other in others:
                 other.await_end()
-        except RuntimeError as error:  # the connection to a rank that is gone
-            failed = [other.failure() for other in others]
-            raise TrainingError(next(filter(None, failed), f"the ranks lost each other ({error})")) from error
+        except RuntimeError as error:
+            failure = next(filter(None, [other.failure() for other in others]), None)
+            if failure is None:
+                raise
+            # What broke is the connection to a rank that is gone.
+            raise TrainingError(failure) from error
         finally:
             for other in others:
                 other.kill()
