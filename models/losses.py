@@ -32,7 +32,9 @@ def full_softmax_cross_entropy(
     The gradient is taken chunk by chunk together with the loss, so that the scores [n, V] never exist as a
     whole: exact, and on a CPU three times as fast as the plain formula.
     """
-    loss: Tensor = _FullSoftmax.apply(states, vectors, bias, targets, weights, smoothing)
+    # In mixed precision, too: a softmax over a catalogue has more small terms than bfloat16 can tell apart.
+    with torch.autocast(states.device.type, enabled=False):
+        loss: Tensor = _FullSoftmax.apply(states.float(), vectors, bias, targets, weights, smoothing)
     return loss
 
 

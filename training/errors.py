@@ -15,5 +15,9 @@ class TrainingDiverged(TrainingError):
     """The loss is not a number any more."""
 
 
+class UnusableCheckpoint(TrainingError):
+    """A fit cannot go on from what a folder holds."""
+
+
 class NothingToJudge(TrainingError):
     """A log holds no event that a protocol could judge by."""

@@ -26,6 +26,7 @@ from models.sequence_model import SequenceModel
 from models.served_encoder import ServedEncoder
 from models.top_k import smallest_block_capacity
 from stream_app.domain.encoding import EXCLUDE_STEP, ModelInputs
+from training.fit_config import FitReport
 from training.torch_scorer import K_LIMIT, TorchScorer
 from training.train import TrainedModel
 
@@ -76,6 +77,7 @@ def export(
         training_window=trained.window,
         metrics=dict(metrics or {}),
         protocol=protocol,
+        learning_curve=_learning_curve(trained.report),
         packages={name: importlib.metadata.version(name) for name in _PACKAGES},
         git_commit=_git_commit(),
     )
@@ -127,6 +129,11 @@ def write_graph(model: SequenceModel, path: Path, *, rows: int, k_limit: int) ->
             external_data=False,
             verbose=False,
         )
+
+
+def _learning_curve(report: FitReport) -> dict[str, list[float]]:
+    curves = {"loss": report.losses, "ndcg@10": report.ndcg, "hr@10": report.hit_rate}
+    return {name: list(figures) for name, figures in curves.items() if figures}
 
 
 def _golden(model: SequenceModel, *, items: int, max_length: int, k_limit: int) -> GoldenBatch:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+Validation = Literal["none", "last", "newest"]
+Loss = Literal["auto", "full-softmax", "sampled-softmax", "binary"]
+Precision = Literal["auto", "32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """How long and how fast to learn.
+    """How long and how fast to learn, and what is held out to see how well.
 
     `seconds`, where given, ends the fit even before `epochs` are done; the learning rate falls in time for
     it, and the result then depends on the machine's speed. A target that is `recency_half_life_days` older
     than the log's end counts half: what is chosen changes, and it is the present that is predicted.
+
+    loss                  full-softmax: over every item; sampled-softmax: over `negatives` drawn ones (4096 by
+                          default), for catalogues that full cannot pay for; binary: each target against
+                          `negatives` (1) of its own; auto: full-softmax where it is affordable
+    type_weights          what a target of a type counts, where not 1 (positive types) or 0 (the others);
+                          below 0 it counts against its item, as for a dislike
+    validation            last: each user's last event is held out; newest: the newest `validation_share` of
+                          the log by time. What is held out is never a target, and after every epoch at most
+                          `validation_questions` of it are asked; the best epoch's weights come out
+    patience              the fit ends after so many epochs without a better NDCG@10; None: never for this
+    precision             bf16: matrix products in bfloat16, weights and sums in float32. auto: on CUDA alone
+    devices               so many processes share each batch; GPUs where there are any, else on the CPU
     """
 
     epochs: int = 3
@@ -22,14 +40,52 @@ class FitConfig:
     label_smoothing: float = 0.0
     recency_half_life_days: float | None = 1095.0
     gradient_norm_limit: float = 1.0
+    loss: Loss = "auto"
+    negatives: int | None = None
+    type_weights: tuple[tuple[str, float], ...] = ()
     seed: int = 0
+    validation: Validation = "none"
+    validation_share: float = 0.1
+    validation_questions: int = 5_000
+    patience: int | None = None
+    precision: Precision = "auto"
+    devices: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitFolders:
+    """What a fit leaves on disk while it runs; None: nothing.
+
+    checkpoints         a checkpoint each epoch and each `checkpoint_minutes` (0: each step), the newest kept;
+                        a fit of the same log and settings goes on from there
+    logs                figures per step and epoch, as CSV and for TensorBoard
+    """
+
+    checkpoints: Path | None = None
+    checkpoint_minutes: float = 5.0
+    logs: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitReport:
-    """What a fit took and where it ended; `loss` is the mean of the last epoch."""
+    """What a fit took and where it ended; `loss` is the mean of the last epoch.
+
+    losses           the mean of each epoch
+    ndcg, hit_rate   NDCG@10 and HR@10 on what was held out, after each epoch; empty without a validation
+    best_epoch       whose weights came out, from 1; None without a validation: the last
+    """
 
     epochs: int
     steps: int
     loss: float
     seconds: float
+    losses: tuple[float, ...] = ()
+    ndcg: tuple[float, ...] = ()
+    hit_rate: tuple[float, ...] = ()
+    best_epoch: int | None = None
+
+
+def without_times(config: FitConfig) -> FitConfig:
+    """The same for a log that tells the order alone: nothing in it is recent, or newest."""
+    validation: Validation = "last" if config.validation == "newest" else config.validation
+    return replace(config, recency_half_life_days=None, validation=validation)

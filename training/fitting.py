@@ -1,14 +1,10 @@
-"""The fit itself, on lightning: batches, optimiser, schedule, and when to stop."""
+"""A fit from its start, or from a checkpoint, to its end."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import signal
-import threading
-import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -16,19 +12,34 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from models.sequence_model import SequenceModel
-from training.dataset import HistoryRules, Sequences, cut_windows, plan_windows
+from training.dataset import HistoryRules, Sequences
 from training.errors import TrainingDiverged
-from training.fit_config import FitConfig, FitReport
+from training.fit_config import FitConfig, FitFolders, FitReport
+from training.fit_module import FitModule
+from training.fit_progress import FitProgress
+from training.fit_trainer import fit_interruptibly, loggers, machine, quiet
+from training.ranks import Rank, other_ranks
+from training.resuming import CheckpointWriter, facts_of, newest_checkpoint, stored_in
+from training.validation import Questions, draw_questions
 
-DAY_MS = 86_400_000
-_LAST_RATE = 0.02
-"""The learning rate falls in a line to this part of its start."""
+Say = Callable[[str], None]
 
-Batch = dict[str, Tensor]
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """All that a rank must know; `resumed` is the checkpoint to go on from."""
+
+    model: SequenceModel
+    sequences: Sequences
+    rules: HistoryRules
+    config: FitConfig
+    folders: FitFolders
+    held_out: NDArray[np.bool_] | None
+    questions: Questions | None
+    facts: dict[str, str]
+    resumed: Path | None
 
 
 def fit(
@@ -37,193 +48,118 @@ def fit(
     *,
     rules: HistoryRules,
     config: FitConfig,
+    held_out: NDArray[np.bool_] | None = None,
+    folders: FitFolders | None = None,
     show_progress: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> FitReport:
     """Fit `model` in place and leave it in eval mode on the CPU.
 
-    `show_progress` draws a bar on stderr; `say` gets a line per epoch. Raises TrainingDiverged at the first
-    loss that is not a number.
+    Events of `held_out` [n] are no targets, but asked for after each epoch, and the best epoch's weights come
+    out. `show_progress` draws a bar on stderr; `say` gets a line per epoch. Raises TrainingDiverged at the
+    first loss that is not a number, UnusableCheckpoint where the folder holds those of another fit.
     """
-    module = _Fit(model, sequences, rules=rules, config=config, say=say)
-    bar = RichProgressBar(leave=False, console_kwargs={"stderr": True})
-    with _quiet():
+    folders = folders or FitFolders()
+    facts, resumed = dict[str, str](), None
+    if folders.checkpoints is not None:
+        folders.checkpoints.mkdir(parents=True, exist_ok=True)
+        facts = facts_of(model, sequences, rules=rules, config=config)
+        resumed = newest_checkpoint(folders.checkpoints, facts)
+    questions = None
+    if held_out is not None:
+        questions = draw_questions(sequences, held_out, rules=rules, config=config)
+    task = Task(
+        model=model,
+        sequences=sequences,
+        rules=rules,
+        config=config,
+        folders=folders,
+        held_out=held_out,
+        questions=questions,
+        facts=facts,
+        resumed=resumed,
+    )
+    if resumed is not None:
+        say(f"going on from {resumed}")
+        stored = stored_in(resumed)
+        if stored["progress"]["finished"]:
+            progress = FitProgress(**stored["progress"])
+            weights = stored["best"] or _weights_in(resumed)
+            return _finish(model, weights, progress)
+    if config.devices == 1:
+        return run_fit(task, show_progress=show_progress, say=say)
+    with other_ranks(config.devices, task) as rank:
+        return run_fit(task, rank=rank, show_progress=show_progress, say=say)
+
+
+def run_fit(
+    task: Task, *, rank: Rank | None = None, show_progress: bool = False, say: Say = lambda line: None
+) -> FitReport:
+    """One process's part in a fit: the whole of it, or that of its `rank`."""
+    config, folders = task.config, task.folders
+    module = FitModule(
+        task.model,
+        task.sequences,
+        rules=task.rules,
+        config=config,
+        held_out=task.held_out,
+        questions=task.questions,
+        facts=task.facts,
+        say=say,
+    )
+    callbacks: list[lightning.Callback] = []
+    if show_progress:
+        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
+    writer = None
+    if folders.checkpoints is not None:
+        writer = CheckpointWriter(
+            folders.checkpoints, minutes=folders.checkpoint_minutes, resumed=task.resumed
+        )
+        callbacks.append(writer)
+    with quiet():
         trainer = lightning.Trainer(
+            **machine(config, rank),
             max_epochs=config.epochs,
-            accelerator="auto",
-            devices=1,
-            logger=False,
-            enable_checkpointing=False,
+            logger=loggers(folders.logs) if rank is None or not rank.rank else False,
+            enable_checkpointing=writer is not None,
             enable_model_summary=False,
             enable_progress_bar=show_progress,
-            callbacks=[bar] if show_progress else [],
-            gradient_clip_val=config.gradient_norm_limit,
+            callbacks=callbacks,
+            num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
             deterministic=torch.cuda.is_available(),
         )
-        _fit_interruptibly(trainer, module)
+        try:
+            fit_interruptibly(trainer, module, task.resumed)
+        except TrainingDiverged as error:
+            raise _with_way_back(error, writer) from error
+    return _finish(task.model, module.best, module.progress)
+
+
+def _with_way_back(error: TrainingDiverged, writer: CheckpointWriter | None) -> TrainingDiverged:
+    if writer is None:
+        return error
+    good = writer.last_good()
+    return TrainingDiverged(f"{error}; {good} is good" if good else f"{error}; there is no good checkpoint")
+
+
+def _finish(model: SequenceModel, best: dict[str, Any] | None, progress: FitProgress) -> FitReport:
+    if best is not None:
+        model.load_state_dict(best)
     model.cpu().eval()
     return FitReport(
-        epochs=module.epochs_done,
-        steps=trainer.global_step,
-        loss=module.epoch_loss,
-        seconds=time.monotonic() - module.started_s,
+        epochs=progress.epochs_done,
+        steps=progress.steps,
+        loss=progress.losses[-1] if progress.losses else float("nan"),
+        seconds=progress.elapsed_s,
+        losses=tuple(progress.losses),
+        ndcg=tuple(progress.ndcg),
+        hit_rate=tuple(progress.hit_rate),
+        best_epoch=progress.best_epoch,
     )
 
 
-def _fit_interruptibly(trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module)
-    except SystemExit as left:
-        # Lightning's answer to Ctrl-C, after which it leaves SIGINT ignored.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, on_interrupt)
-        raise KeyboardInterrupt from left
-
-
-class WindowBatches(Dataset[Batch]):
-    """The batches of one epoch; each is cut when it is asked for."""
-
-    def __init__(
-        self,
-        sequences: Sequences,
-        *,
-        rules: HistoryRules,
-        config: FitConfig,
-        random: np.random.Generator,
-        with_context: bool = False,
-    ) -> None:
-        plan = plan_windows(sequences, max_length=rules.max_length, random=random)
-        self._plan: NDArray[np.int64] = plan[random.permutation(len(plan))]
-        self._sequences, self._rules, self._config = sequences, rules, config
-        self._with_context = with_context
-        self._end_ms = int(sequences.timestamp_ms.max(initial=0))
-
-    def __len__(self) -> int:
-        return -(-len(self._plan) // self._config.batch_size)
-
-    def __getitem__(self, index: int) -> Batch:
-        size = self._config.batch_size
-        windows = cut_windows(
-            self._sequences,
-            self._plan[index * size : (index + 1) * size],
-            self._rules,
-            with_context=self._with_context,
-        )
-        half_life_days = self._config.recency_half_life_days
-        age_days = (self._end_ms - windows.target_ms) / DAY_MS
-        weights = np.ones_like(age_days) if half_life_days is None else 0.5 ** (age_days / half_life_days)
-        batch = {
-            "item_ids": torch.from_numpy(windows.item_ids).long(),
-            "event_types": torch.from_numpy(windows.event_types).long(),
-            "time_deltas": torch.from_numpy(windows.time_deltas),
-            "targets": torch.from_numpy(windows.targets).long(),
-            "weights": torch.from_numpy(weights.astype(np.float32)),
-        }
-        if windows.context is not None:
-            batch["context"] = torch.from_numpy(windows.context).long()
-        return batch
-
-
-class _Fit(lightning.LightningModule):
-    def __init__(
-        self,
-        model: SequenceModel,
-        sequences: Sequences,
-        *,
-        rules: HistoryRules,
-        config: FitConfig,
-        say: Callable[[str], None],
-    ) -> None:
-        super().__init__()
-        self.model = model
-        self.epochs_done, self.epoch_loss, self.started_s = 0, float("nan"), time.monotonic()
-        self._sequences, self._rules, self._config, self._say = sequences, rules, config, say
-        self._on_sigterm = signal.getsignal(signal.SIGTERM)
-        self._losses: list[float] = []
-        self._expected_steps = 1
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        random = np.random.default_rng((self._config.seed, self.current_epoch))
-        batches = WindowBatches(
-            self._sequences,
-            rules=self._rules,
-            config=self._config,
-            random=random,
-            with_context=self.model.encoder.config.context is not None,
-        )
-        if not self.current_epoch:
-            self._expected_steps = max(len(batches) * self._config.epochs, 1)
-        return DataLoader(batches, batch_size=None)
-
-    def configure_optimizers(self) -> Any:
-        config, model = self._config, self.model
-        groups = [
-            {"params": [*model.encoder.parameters(), model.vectors], "weight_decay": config.weight_decay},
-            {"params": [model.bias], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: max(1.0 - self._progress(step), _LAST_RATE)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def on_fit_start(self) -> None:
-        self.started_s = time.monotonic()
-
-    def on_train_start(self) -> None:
-        # Lightning would go on to the end of the batch and leave with exit code 0, as if all were done.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._on_sigterm)
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
-        if self._config.seconds is None or self._progress(self.global_step) < 1.0:
-            return None
-        self.trainer.should_stop = True
-        return -1  # lightning: leave out the rest of the epoch
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self.model.loss(**batch, smoothing=self._config.label_smoothing)
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            raise TrainingDiverged(
-                f"the loss is {value} at step {self.global_step}; lower the learning rate, "
-                f"now {self._config.learning_rate:g}"
-            )
-        self._losses.append(value)
-        self.log("loss", value, prog_bar=True, batch_size=len(batch["item_ids"]))
-        return loss
-
-    def on_train_epoch_end(self) -> None:
-        if not self._losses:
-            return
-        self.epochs_done += 1
-        self.epoch_loss = float(np.mean(self._losses))
-        self._losses.clear()
-        elapsed_s = time.monotonic() - self.started_s
-        self._say(
-            f"epoch {self.epochs_done} of {self._config.epochs}: "
-            f"loss {self.epoch_loss:.3f}, {elapsed_s:.0f} s"
-        )
-
-    def _progress(self, step: int) -> float:
-        done = step / self._expected_steps
-        if self._config.seconds is None:
-            return done
-        return max(done, (time.monotonic() - self.started_s) / self._config.seconds)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without lightning's hints on hardware, workers and products: they are not ours to follow."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+def _weights_in(path: Path) -> dict[str, Any]:
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    return {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}

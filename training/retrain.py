@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from models.bundle.manifest import Manifest
 from models.bundle.registry import Registry
+from models.encoder_config import EncoderConfig
 from training.dataset import HistoryRules
 from training.evaluation.judging import judge
 from training.evaluation.protocols import prequential
@@ -50,6 +52,7 @@ class RetrainConfig:
 
     rules: HistoryRules = field(default_factory=HistoryRules)
     fit: FitConfig = field(default_factory=FitConfig)
+    encoder: EncoderConfig | None = None
     newest: float = 0.1
     refit: bool = True
     force: bool = False
@@ -91,7 +94,15 @@ def retrain(
     # 1. Fit on what is older.
     older, _ = log.split(config.newest)
     say(f"training on {len(older)} of {len(log)} interactions")
-    candidate = train(older, rules=config.rules, config=config.fit, show_progress=show_progress, say=say)
+    fit = partial(
+        train,
+        rules=config.rules,
+        config=config.fit,
+        encoder=config.encoder,
+        show_progress=show_progress,
+        say=say,
+    )
+    candidate = fit(older)
     clock.lap("train")
     # 2. Compare on what is newer, and what neither model has seen.
     results = _compare(log, len(older), candidate, current, config.rules)
@@ -107,7 +118,7 @@ def retrain(
     final = candidate
     if config.refit and len(older) < len(log):
         say(f"training on all {len(log)} interactions")
-        final = train(log, rules=config.rules, config=config.fit, show_progress=show_progress, say=say)
+        final = fit(log)
         clock.lap("refit")
     # 4. Export, check as a worker would, publish.
     with tempfile.TemporaryDirectory(prefix="millstream-") as folder:

@@ -85,6 +85,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     protocol: str | None = None
     """How the metrics were taken"""
+    learning_curve: dict[str, list[float]] = {}
+    """A figure an epoch, by name: "loss", and with a validation "ndcg@10" and "hr@10" on what was held out"""
     packages: dict[str, str] = {}
     """Versions of the packages that made it"""
     git_commit: str | None = None

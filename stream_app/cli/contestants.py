@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from training.evaluation.planning import Prepared
     from training.evaluation.recommender import Recommender
     from training.fit_config import FitConfig
+    from training.presets import Preset
     from training.rivals.named import ItemFields
 
 _EVERYTHING = "all"
@@ -58,6 +59,7 @@ def contestants(
     *,
     settings: Settings,
     fit: FitConfig,
+    preset: Preset,
     items: ItemFields,
     whole_ranking: bool = False,
 ) -> list[Recommender]:
@@ -73,6 +75,7 @@ def contestants(
     parts = RivalParts(
         rules=prepared.rules,
         fit=fit,
+        preset=preset,
         items=items,
         seed=fit.seed,
         k_limit=len(log.items) if whole_ranking else RivalParts.k_limit,

@@ -22,6 +22,8 @@ from stream_app.cli.training_parts import (
     Data,
     Epochs,
     FormatName,
+    PresetName,
+    PresetOption,
     Seconds,
     Seed,
     Strict,
@@ -104,6 +106,7 @@ def evaluate(
     ] = 30.0,
     like_from: Annotated[float, typer.Option(help="A rating from here on is a like.")] = 4.0,
     dislike_below: Annotated[float, typer.Option(help="A rating below is a dislike; between, a view.")] = 3.0,
+    preset: PresetOption = PresetName.small,
     epochs: Epochs = None,
     seconds: Seconds = None,
     seed: Seed = 0,
@@ -142,8 +145,9 @@ def evaluate(
     from training.evaluation.evaluate import EvaluationConfig
     from training.evaluation.evaluate import evaluate as run
     from training.evaluation.planning import ProtocolConfig
+    from training.presets import PRESETS
 
-    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    rules, fit = configs(settings, preset=preset, epochs=epochs, seconds=seconds, seed=seed)
     config = EvaluationConfig(
         protocol=ProtocolConfig(
             protocol=protocol.value,
@@ -164,7 +168,15 @@ def evaluate(
     )
     report = run(
         log,
-        partial(contestants, names, settings=settings, fit=fit, items=fields, whole_ranking=bool(sampled)),
+        partial(
+            contestants,
+            names,
+            settings=settings,
+            fit=fit,
+            preset=PRESETS[preset.value],
+            items=fields,
+            whole_ranking=bool(sampled),
+        ),
         config=config,
         rules=rules,
         items=fields,

@@ -11,11 +11,24 @@ from typing import Annotated, Any
 import typer
 
 from stream_app.cli.errors import Failure, require_new_folder
+from stream_app.cli.fit_options import (
+    BatchSize,
+    CheckpointMinutes,
+    Checkpoints,
+    Devices,
+    LearningRate,
+    Logs,
+    Patience,
+    PrecisionOption,
+    ValidationOption,
+)
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
     Data,
     Epochs,
     FormatName,
+    PresetName,
+    PresetOption,
     Seconds,
     Seed,
     Strict,
@@ -25,6 +38,7 @@ from stream_app.cli.training_parts import (
     open_bundle,
     read_log,
     require_train_extra,
+    with_options,
 )
 
 app = typer.Typer()
@@ -42,9 +56,19 @@ def train(
     strict: Strict = False,
     since: Annotated[float, typer.Option(min=0, max=1, help="Begin at this fraction of the log.")] = 0.0,
     until: Annotated[float, typer.Option(min=0, max=1, help="End at this fraction of the log.")] = 1.0,
+    preset: PresetOption = PresetName.small,
     epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    validation: ValidationOption = None,
+    patience: Patience = None,
+    precision: PrecisionOption = None,
+    devices: Devices = 1,
     seconds: Seconds = None,
     seed: Seed = 0,
+    checkpoints: Checkpoints = None,
+    checkpoint_minutes: CheckpointMinutes = 5.0,
+    logs: Logs = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Write the torch model here instead of publishing it.", metavar="FILE"),
@@ -63,17 +87,40 @@ def train(
     if checkpoint and announce:
         raise typer.BadParameter("a checkpoint cannot be announced; millstream export --announce does that")
     started_s = time.monotonic()
-    require_train_extra()
+    require_train_extra(*(["tensorboard"] if logs else []))
     settings = settings_of(ctx)
     # Before torch, whose import takes seconds.
     log = read_log(settings, data, format_name=format_name, strict=strict)
     from training.checkpoint import save
+    from training.fit_config import FitFolders, without_times
+    from training.presets import PRESETS
     from training.train import train as fit_model
 
     log = log.part(round(len(log) * since), round(len(log) * until))
-    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    rules, fit = configs(settings, preset=preset, epochs=epochs, seconds=seconds, seed=seed)
+    options = {
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "validation": validation.value if validation else None,
+        "patience": patience,
+        "precision": precision.value if precision else None,
+        "devices": devices,
+    }
+    fit = with_options(fit, options)
+    if patience is not None and fit.validation == "none":
+        raise typer.BadParameter("--patience needs a --validation to look at")
+    if not log.has_times and validation is None:
+        fit = without_times(fit)
     say(f"training on {len(log)} interactions")
-    trained = fit_model(log, rules=rules, config=fit, show_progress=sys.stderr.isatty(), say=say)
+    trained = fit_model(
+        log,
+        rules=rules,
+        encoder=PRESETS[preset.value].encoder(),
+        config=fit,
+        folders=FitFolders(checkpoints=checkpoints, checkpoint_minutes=checkpoint_minutes, logs=logs),
+        show_progress=sys.stderr.isatty(),
+        say=say,
+    )
     facts: dict[str, Any] = {"version": None, "uri": None}
     if checkpoint:
         save(trained, checkpoint)
@@ -83,6 +130,9 @@ def train(
         text = f"published {facts['version']} at {facts['uri']}"
     facts |= {
         "metrics": {"loss": trained.report.loss},
+        "losses": trained.report.losses,
+        "validation": {"ndcg@10": trained.report.ndcg, "hr@10": trained.report.hit_rate},
+        "best_epoch": trained.report.best_epoch,
         "interactions": len(log),
         "users": trained.window.users,
         "items": len(trained.vocabulary),
@@ -138,6 +188,7 @@ def retrain(
         bool, typer.Option(help="Fit once more on everything before publishing; takes twice as long.")
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Publish whatever the comparison says.")] = False,
+    preset: PresetOption = PresetName.small,
     epochs: Epochs = None,
     seconds: Seconds = None,
     seed: Seed = 0,
@@ -156,17 +207,28 @@ def retrain(
     settings = settings_of(ctx)
     log = read_log(settings, data, format_name=format_name, strict=strict)
     from models.bundle.registry import Registry
+    from training.fit_config import without_times
+    from training.presets import PRESETS
     from training.retrain import RetrainConfig
     from training.retrain import retrain as run
 
-    rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    rules, fit = configs(settings, preset=preset, epochs=epochs, seconds=seconds, seed=seed)
+    if not log.has_times:
+        fit = without_times(fit)
     registry = Registry(settings.registry)
     current = champion(settings, registry, announced=announce)
     outcome = run(
         log,
         registry=registry,
         current=current,
-        config=RetrainConfig(rules=rules, fit=fit, newest=newest, refit=refit, force=force),
+        config=RetrainConfig(
+            rules=rules,
+            fit=fit,
+            encoder=PRESETS[preset.value].encoder(),
+            newest=newest,
+            refit=refit,
+            force=force,
+        ),
         check=open_bundle,
         show_progress=sys.stderr.isatty(),
         say=say,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib.util
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -51,14 +52,30 @@ FormatName = Annotated[
     LogFormat | None, typer.Option("--format", help="What DATA is; found from its content by default.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has bad rows.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the log; 3 by default.")]
+
+
+class PresetName(StrEnum):
+    """The names of `training.presets.PRESETS`."""
+
+    small = "small"
+    base = "base"
+    large = "large"
+
+
+PresetOption = Annotated[
+    PresetName,
+    typer.Option("--preset", help="The model's size and how it is fitted; other options go before it."),
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Passes over the log, at most; small: 3, base: 30, large: 60.")
+]
 Seconds = Annotated[float | None, typer.Option(min=1, help="End learning after so long, if not before.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]
 
 
-def require_train_extra() -> None:
-    """Raise Failure where torch and its company are not installed."""
-    needed = ("torch", "lightning", "onnx", "onnxscript")
+def require_train_extra(*more: str) -> None:
+    """Raise Failure where torch and its company, or `more` of the extra, are not installed."""
+    needed = ("torch", "lightning", "onnx", "onnxscript", *more)
     missing = [name for name in needed if not importlib.util.find_spec(name)]
     if missing:
         remedy = "install the train extra: pip install 'millstream[train]'"
@@ -114,19 +131,31 @@ async def _read_topic(settings: Settings) -> Interactions:
 
 
 def configs(
-    settings: Settings, *, epochs: int | None, seconds: float | None, seed: int
+    settings: Settings,
+    *,
+    preset: PresetName = PresetName.small,
+    epochs: int | None,
+    seconds: float | None,
+    seed: int,
 ) -> tuple[HistoryRules, FitConfig]:
     """Histories as the worker keeps them, and how to learn from them."""
     from training.dataset import HistoryRules
-    from training.fit_config import FitConfig
+    from training.presets import PRESETS
 
+    sizes = PRESETS[preset.value]
     rules = HistoryRules(
+        max_length=sizes.max_length,
         history_limit=settings.history_limit,
         max_age_ms=round(settings.history_days * _DAY_MS),
         positive_types=settings.positive_types,
     )
-    fit = FitConfig(seconds=seconds, seed=seed)
-    return rules, fit if epochs is None else FitConfig(epochs=epochs, seconds=seconds, seed=seed)
+    return rules, with_options(sizes.fit, {"epochs": epochs, "seconds": seconds, "seed": seed})
+
+
+def with_options(fit: FitConfig, options: Mapping[str, Any]) -> FitConfig:
+    """The settings with those of the options, by field, that were given: None is one that was not."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return dataclasses.replace(fit, **given)
 
 
 def open_bundle(folder: Path) -> ServedModel:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from training.dataset import HistoryRules
 from training.evaluation.recommender import Recommender
 from training.fit_config import FitConfig
+from training.presets import DEFAULT, PRESETS, Preset
 
 ItemFields = Mapping[str, Mapping[str, Any]]
 """Title, categories and whatever else is known, by item id."""
@@ -19,10 +20,11 @@ _POPULARITY = re.compile(r"popularity-(decayed-)?(\d+(?:\.\d+)?)d")
 
 @dataclass(frozen=True, kw_only=True)
 class RivalParts:
-    """What rivals are made of; each takes what it needs."""
+    """What rivals are made of; each takes what it needs. `preset` gives the encoder's sizes alone."""
 
     rules: HistoryRules = field(default_factory=HistoryRules)
     fit: FitConfig = field(default_factory=FitConfig)
+    preset: Preset = PRESETS[DEFAULT]
     items: ItemFields = field(default_factory=dict)
     seed: int = 0
     k_limit: int = 100
@@ -102,6 +104,7 @@ def _attention(parts: RivalParts) -> Recommender:
     return AttentionEncoder(
         rules=parts.rules,
         config=parts.fit,
+        encoder=replace(parts.preset.encoder(), max_length=parts.rules.max_length),
         k_limit=parts.k_limit,
         show_progress=parts.show_progress,
         say=parts.say,

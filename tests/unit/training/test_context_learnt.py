@@ -16,12 +16,13 @@ from stream_app.domain.encoding import encode
 from stream_app.domain.history import extend
 from tests.unit.training.logs import START_MS as LOG_START_MS
 from tests.unit.training.logs import log_of
-from training.dataset import HistoryRules, cut_windows, plan_windows, vocabulary_of, write_sequences
+from training.dataset import HistoryRules, vocabulary_of, write_sequences
 from training.fit_config import FitConfig
 from training.interactions import Interactions
 from training.sources.files import read_interactions
 from training.torch_scorer import TorchScorer
 from training.train import TrainedModel, train
+from training.windows import cut_windows, plan_windows
 
 HOUR_MS = 3_600_000
 START_MS = 1_700_006_400_000  # midnight, a Wednesday

@@ -12,15 +12,9 @@ from models.bundle.vocabulary import Vocabulary
 from stream_app.domain.encoding import encode
 from stream_app.domain.history import extend
 from tests.unit.training.logs import DAY_MS, SECOND_MS, START_MS, log_of
-from training.dataset import (
-    HistoryRules,
-    Sequences,
-    cut_windows,
-    plan_windows,
-    vocabulary_of,
-    write_sequences,
-)
+from training.dataset import HistoryRules, Sequences, vocabulary_of, write_sequences
 from training.interactions import Interactions
+from training.windows import cut_windows, plan_windows
 
 RULES = HistoryRules(max_length=5, history_limit=8, max_age_ms=10 * DAY_MS)
 DAY_S = DAY_MS // SECOND_MS

@@ -1,0 +1,106 @@
+"""The batches of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.bundle.signature import EVENT_TYPES
+from training.dataset import HistoryRules, Sequences
+from training.fit_config import FitConfig
+from training.objectives import target_weights
+from training.windows import cut_windows, plan_windows
+
+DAY_MS = 86_400_000
+
+Batch = dict[str, Tensor]
+
+
+class EpochBatches:
+    """The batches of one epoch, in an order drawn from (seed, epoch); each is cut when its turn comes.
+
+    An event of `held_out` [n] is no target. The batches begin at number `first`, but the length is that of
+    the whole epoch. Of each batch `rank` gets every `ranks`-th window: all of them get what one alone would.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        *,
+        rules: HistoryRules,
+        config: FitConfig,
+        epoch: int,
+        held_out: NDArray[np.bool_] | None = None,
+        with_context: bool = False,
+        first: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        random = np.random.default_rng((config.seed, epoch))
+        plan = plan_windows(sequences, max_length=rules.max_length, random=random)
+        if held_out is not None:
+            plan = plan[_has_target(plan, held_out)]
+        self._plan: NDArray[np.int64] = plan[random.permutation(len(plan))]
+        self._sequences, self._rules, self._config, self._held_out = sequences, rules, config, held_out
+        self._first, self._rank, self._ranks = first, rank, ranks
+        weight_of_type = target_weights(config, rules)
+        self._target_codes = tuple(weight_of_type)
+        self._weight_of_type = np.zeros(len(EVENT_TYPES), dtype=np.float64)
+        self._weight_of_type[list(weight_of_type)] = list(weight_of_type.values())
+        self._with_context = with_context
+        self._end_ms = int(sequences.timestamp_ms.max(initial=0))
+
+    def __len__(self) -> int:
+        return -(-len(self._plan) // self._config.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self.batch(number) for number in range(self._first, len(self)))
+
+    def batch(self, number: int) -> Batch:
+        """This rank's windows of a batch: item_ids, event_types, targets int64 [windows, L]; time_deltas,
+        weights float32 [windows, L]; context int64 [windows, L, C] where it was asked for."""
+        size = self._config.batch_size
+        whole = self._plan[number * size : (number + 1) * size]
+        share = whole[self._rank :: self._ranks]
+        # There is always something to encode: the ranks step together.
+        windows = cut_windows(
+            self._sequences,
+            share if len(share) else whole[:1],
+            self._rules,
+            held_out=self._held_out,
+            target_codes=self._target_codes,
+            with_context=self._with_context,
+        )
+        half_life_days = self._config.recency_half_life_days
+        age_days = (self._end_ms - windows.target_ms) / DAY_MS
+        weights = np.ones_like(age_days) if half_life_days is None else 0.5 ** (age_days / half_life_days)
+        weights = weights * self._weight_of_type[windows.target_types]
+        targets = windows.targets if len(share) else np.zeros_like(windows.targets)
+        batch = {
+            "item_ids": torch.from_numpy(windows.item_ids).long(),
+            "event_types": torch.from_numpy(windows.event_types).long(),
+            "time_deltas": torch.from_numpy(windows.time_deltas),
+            "targets": torch.from_numpy(targets).long(),
+            "weights": torch.from_numpy(weights.astype(np.float32)),
+        }
+        if windows.context is not None:
+            batch["context"] = torch.from_numpy(windows.context).long()
+        return batch
+
+
+def weight_of(batch: Batch) -> Tensor:
+    """What the targets of a batch weigh together: the loss of the batch is a mean by these weights."""
+    learnt = (batch["targets"] > 0) & (batch["item_ids"] > 0)
+    return (batch["weights"].abs() * learnt).sum()
+
+
+def _has_target(plan: NDArray[np.int64], held_out: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which windows have an event to learn that is not held out."""
+    before = np.append(0, np.cumsum(~held_out, dtype=np.int64))  # learnt events before each place
+    after_last = plan[:, 0] + 2  # a window's last target is the event after its last
+    kept: NDArray[np.bool_] = before[after_last] > before[after_last - plan[:, 1]]
+    return kept

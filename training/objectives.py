@@ -1,0 +1,39 @@
+"""The objective that the settings ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.bundle.signature import EVENT_TYPES
+from models.objective import Binary, FullSoftmax, SampledSoftmax
+from training.dataset import HistoryRules, Sequences
+from training.fit_config import FitConfig
+
+FULL_SOFTMAX_ITEMS = 100_000
+"""`auto` goes over every item up to so many, and draws negatives beyond; see docs/training.md."""
+
+
+def target_weights(config: FitConfig, rules: HistoryRules) -> dict[int, float]:
+    """What a target of each type counts, by the type's code; types that are no targets are left out.
+
+    Positive types count 1, all others nothing, unless `type_weights` says otherwise.
+    """
+    weights = dict.fromkeys(rules.positive_codes, 1.0)
+    weights |= {EVENT_TYPES.index(name): weight for name, weight in config.type_weights}
+    return {code: weight for code, weight in weights.items() if weight}
+
+
+def objective_of(config: FitConfig, sequences: Sequences, *, items: int, rules: HistoryRules) -> nn.Module:
+    """As of `models.objective.Objective`, for a catalogue of so many items."""
+    loss = config.loss
+    if loss == "auto":
+        loss = "full-softmax" if items <= FULL_SOFTMAX_ITEMS else "sampled-softmax"
+    if loss == "binary":
+        return Binary(negatives=config.negatives or 1)
+    if loss == "full-softmax":
+        return FullSoftmax(smoothing=config.label_smoothing)
+    wanted = np.isin(sequences.type_code, rules.positive_codes)
+    counts = np.bincount(sequences.row[wanted], minlength=items + 1)[1:]
+    return SampledSoftmax(torch.from_numpy(counts), negatives=config.negatives or 4096)

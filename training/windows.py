@@ -1,0 +1,142 @@
+"""Sequences → windows to train on.
+
+A window is what the worker would encode at its last event: the stored history (`stream_app.domain.history`)
+under the conventions of `stream_app.domain.encoding`. The tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.context import MOMENT_COLUMNS, moment_codes
+from training.dataset import HistoryRules, Sequences
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingWindows:
+    """A batch of windows; position i is followed by the target i.
+
+    item_ids, event_types  int32 [batch, L], left-padded
+    time_deltas            float32 [batch, L], seconds before the window's last event
+    targets                int32 [batch, L], rows; 0 = nothing to learn here
+    target_types           int32 [batch, L], the codes of the targets' types, 0 where there is none
+    target_ms              int64 [batch, L], the targets' timestamps, to weigh them by
+    context                int32 [batch, L, C], each position's own circumstances; None unless asked
+    """
+
+    item_ids: NDArray[np.int32]
+    event_types: NDArray[np.int32]
+    time_deltas: NDArray[np.float32]
+    targets: NDArray[np.int32]
+    target_types: NDArray[np.int32]
+    target_ms: NDArray[np.int64]
+    context: NDArray[np.int32] | None = None
+
+
+def plan_windows(
+    sequences: Sequences, *, max_length: int, random: np.random.Generator | None = None
+) -> NDArray[np.int64]:
+    """Windows that make every event but a user's first a target once: int64 [windows, 2].
+
+    Column 0 is the place of a window's last event, column 1 how many of its last positions learn. With
+    `random` the cuts of longer sequences begin at another place each time, so that no item keeps its
+    position.
+    """
+    lengths = np.diff(sequences.start) - 1  # positions that have a next event
+    users = np.flatnonzero(lengths > 0)
+    length, start = lengths[users], sequences.start[users]
+    shift = np.zeros(len(users), dtype=np.int64)
+    if random is not None:
+        shift = np.where(length > max_length, random.integers(0, max_length, len(users)), 0)
+    rest = length - shift
+    count = -(-rest // max_length)
+    owner = np.repeat(np.arange(len(users)), count)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    end = rest[owner] - number * max_length
+    whole = np.stack([start[owner] + end - 1, np.minimum(end, max_length)], axis=1)
+    cut_off = shift > 0
+    newest = np.stack([(start + length - 1)[cut_off], shift[cut_off]], axis=1)
+    return np.concatenate([whole, newest])
+
+
+def cut_windows(
+    sequences: Sequences,
+    plan: NDArray[np.int64],
+    rules: HistoryRules,
+    *,
+    held_out: NDArray[np.bool_] | None = None,
+    target_codes: Sequence[int] | None = None,
+    with_context: bool = False,
+) -> TrainingWindows:
+    """Cut the windows of a plan [batch, 2] out of the sequences.
+
+    An event of `held_out` [n] is no target; `target_codes` are the types that are, the positive ones by
+    default.
+
+    Equal to what the worker stores and encodes, but for users with more than N events whose times jump back
+    by more than the age limit: the worker may then remember a few events more.
+    """
+    last, learning = plan[:, 0], plan[:, 1]
+    place, known = _remembered(sequences, last, rules)
+    rank = np.cumsum(known[:, ::-1], axis=1)[:, ::-1]  # 1 for the newest known event
+    window, source = np.nonzero(known & (rank <= rules.max_length))
+    column = rules.max_length - rank[window, source]
+    chosen = place[window, source]
+
+    shape = (len(plan), rules.max_length)
+    item_ids, event_types = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
+    time_deltas, targets = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.int32)
+    target_types, target_ms = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int64)
+    item_ids[window, column] = sequences.row[chosen]
+    event_types[window, column] = sequences.type_code[chosen]
+    elapsed = sequences.timestamp_ms[last][window] - sequences.timestamp_ms[chosen]
+    time_deltas[window, column] = np.maximum(elapsed, 0) / 1000.0
+    behind = rules.history_limit - 1 - source
+    next_type = sequences.type_code[chosen + 1]
+    codes = rules.positive_codes if target_codes is None else target_codes
+    wanted = np.isin(next_type, codes) & (behind < learning[window])
+    if held_out is not None:
+        wanted &= ~held_out[chosen + 1]
+    targets[window, column] = np.where(wanted, sequences.row[chosen + 1], 0)
+    target_types[window, column] = np.where(wanted, next_type, 0)
+    target_ms[window, column] = sequences.timestamp_ms[chosen + 1]
+    context = None
+    if with_context:
+        own = 0 if sequences.context is None else sequences.context.shape[1]
+        context = np.zeros((*shape, MOMENT_COLUMNS + own), dtype=np.int32)
+        context[window, column, :MOMENT_COLUMNS] = moment_codes(sequences.timestamp_ms[chosen])
+        if sequences.context is not None:
+            context[window, column, MOMENT_COLUMNS:] = sequences.context[chosen]
+    return TrainingWindows(
+        item_ids=item_ids,
+        event_types=event_types,
+        time_deltas=time_deltas,
+        targets=targets,
+        target_types=target_types,
+        target_ms=target_ms,
+        context=context,
+    )
+
+
+def stored_rows(sequences: Sequences, last: NDArray[np.int64], rules: HistoryRules) -> NDArray[np.int32]:
+    """What is stored of a user at the events `last` [n]: rows int32 [n, N], newest last, 0 = nothing."""
+    place, known = _remembered(sequences, last, rules)
+    return np.where(known, sequences.row[place], 0).astype(np.int32)
+
+
+def _remembered(
+    sequences: Sequences, last: NDArray[np.int64], rules: HistoryRules
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The N places up to `last` [n], newest last, and which of them are stored: both [n, N]."""
+    first = sequences.start[np.searchsorted(sequences.start, last, side="right") - 1]
+    behind = np.arange(rules.history_limit - 1, -1, -1)
+    place = last[:, None] - behind
+    inside = place >= first[:, None]
+    place = np.maximum(place, 0)
+    row, moment = sequences.row[place], sequences.timestamp_ms[place]
+    known = inside & (row > 0) & (moment >= sequences.newest_ms[last][:, None] - rules.max_age_ms)
+    return place, known
