@@ -64,9 +64,9 @@ class Encoder(nn.Module):
         *,
         last_only: bool,
     ) -> tuple[Tensor, Tensor]:
-        """Encode histories [batch, L], left-padded; `items` float32 [batch, L, d] are the vectors of
-        `item_ids`.
+        """Encode histories [batch, L], left-padded; L is at most `max_length`.
 
+        items        float32 [batch, L, d], the vectors of `item_ids`
         event_types  int [batch, L]; time_deltas  float32 [batch, L], seconds before now
         context      int [batch, L, C], each position's own, or [batch, 1, C] with `last_only`; for an encoder
                      that was made with it
@@ -79,7 +79,8 @@ class Encoder(nn.Module):
         gaps = F.pad((time_deltas[:, :-1] - time_deltas[:, 1:]).clamp(min=0.0) * real[:, :-1], (1, 0))
         x = items + self.types(event_types) + self.gap(_scaled_log(gaps)[..., None])
         x = self.dropout(x)
-        allowed = self.causal * real[:, None, None, :]  # [batch, 1, L, L]
+        length = item_ids.shape[1]
+        allowed = self.causal[:length, :length] * real[:, None, None, :]  # [batch, 1, L, L]
         elapsed = _scaled_log((time_deltas[:, None, None, :] - time_deltas[:, None, :, None]).clamp(min=0.0))
         weights = allowed
         for number, layer in enumerate(self.blocks, start=1):

@@ -16,6 +16,7 @@ from training.objectives import target_weights
 from training.windows import cut_windows, plan_windows
 
 DAY_MS = 86_400_000
+_STRETCH = 16
 
 Batch = dict[str, Tensor]
 
@@ -44,7 +45,10 @@ class EpochBatches:
         plan = plan_windows(sequences, max_length=rules.max_length, random=random)
         if held_out is not None:
             plan = plan[_has_target(plan, held_out)]
-        self._plan: NDArray[np.int64] = plan[random.permutation(len(plan))]
+        order = random.permutation(len(plan))
+        if config.group_lengths:
+            order = _grouped(order, _lengths(plan, sequences, rules), config.batch_size, random)
+        self._plan: NDArray[np.int64] = plan[order]
         self._sequences, self._rules, self._config, self._held_out = sequences, rules, config, held_out
         self._first, self._rank, self._ranks = first, rank, ranks
         weight_of_type = target_weights(config, rules)
@@ -80,6 +84,10 @@ class EpochBatches:
         weights = np.ones_like(age_days) if half_life_days is None else 0.5 ** (age_days / half_life_days)
         weights = weights * self._weight_of_type[windows.target_types]
         targets = windows.targets if len(share) else np.zeros_like(windows.targets)
+        if self._config.group_lengths:
+            windows = windows.without_padding()
+            targets = targets[:, -windows.item_ids.shape[1] :]
+            weights = weights[:, -windows.item_ids.shape[1] :]
         batch = {
             "item_ids": torch.from_numpy(windows.item_ids).long(),
             "event_types": torch.from_numpy(windows.event_types).long(),
@@ -90,6 +98,32 @@ class EpochBatches:
         if windows.context is not None:
             batch["context"] = torch.from_numpy(windows.context).long()
         return batch
+
+
+def _lengths(plan: NDArray[np.int64], sequences: Sequences, rules: HistoryRules) -> NDArray[np.int64]:
+    """How many events a window holds at most, int64 [windows]."""
+    first = sequences.start[np.searchsorted(sequences.start, plan[:, 0], side="right") - 1]
+    lengths: NDArray[np.int64] = np.minimum(plan[:, 0] - first + 1, rules.max_length)
+    return lengths
+
+
+def _grouped(
+    order: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """The order with windows of about one length side by side.
+
+    Sorted within stretches of `_STRETCH` batches, whose batches are then shuffled: what is in a batch changes
+    with every epoch, and long ones do not come last.
+    """
+    grouped = []
+    stretch = batch_size * _STRETCH
+    for begin in range(0, len(order), stretch):
+        piece = order[begin : begin + stretch]
+        piece = piece[np.argsort(lengths[piece], kind="stable")]
+        batches = [piece[at : at + batch_size] for at in range(0, len(piece), batch_size)]
+        whole, rest = batches[: len(piece) // batch_size], batches[len(piece) // batch_size :]
+        grouped += [whole[place] for place in random.permutation(len(whole))] + rest
+    return np.concatenate(grouped) if grouped else order
 
 
 def weight_of(batch: Batch) -> Tensor:

@@ -24,6 +24,7 @@ class FitConfig:
                           `negatives` (1) of its own; auto: full-softmax where it is affordable
     type_weights          what a target of a type counts, where not 1 (positive types) or 0 (the others);
                           below 0 it counts against its item, as for a dislike
+    group_lengths         batches of windows of about one length, cut to the longest: less padding to compute
     validation            last: each user's last event is held out; newest: the newest `validation_share` of
                           the log by time. What is held out is never a target, and after every epoch at most
                           `validation_questions` of it are asked; the best epoch's weights come out
@@ -35,6 +36,7 @@ class FitConfig:
     epochs: int = 3
     seconds: float | None = None
     batch_size: int = 32
+    group_lengths: bool = False
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     label_smoothing: float = 0.0

@@ -9,6 +9,7 @@ from torch import nn
 from models.bundle.signature import EVENT_TYPES
 from models.objective import Binary, FullSoftmax, SampledSoftmax
 from training.dataset import HistoryRules, Sequences
+from training.errors import TrainingError
 from training.fit_config import FitConfig
 
 FULL_SOFTMAX_ITEMS = 100_000
@@ -18,9 +19,13 @@ FULL_SOFTMAX_ITEMS = 100_000
 def target_weights(config: FitConfig, rules: HistoryRules) -> dict[int, float]:
     """What a target of each type counts, by the type's code; types that are no targets are left out.
 
-    Positive types count 1, all others nothing, unless `type_weights` says otherwise.
+    Positive types count 1, all others nothing, unless `type_weights` says otherwise. Raises TrainingError for
+    a type that does not exist.
     """
     weights = dict.fromkeys(rules.positive_codes, 1.0)
+    for name, _ in config.type_weights:
+        if name not in EVENT_TYPES[1:]:
+            raise TrainingError(f"no event type {name!r}; there are {', '.join(EVENT_TYPES[1:])}")
     weights |= {EVENT_TYPES.index(name): weight for name, weight in config.type_weights}
     return {code: weight for code, weight in weights.items() if weight}
 

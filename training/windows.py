@@ -7,7 +7,7 @@ under the conventions of `stream_app.domain.encoding`. The tests hold the two ag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,15 @@ class TrainingWindows:
     target_types: NDArray[np.int32]
     target_ms: NDArray[np.int64]
     context: NDArray[np.int32] | None = None
+
+    def without_padding(self) -> TrainingWindows:
+        """Cut to the longest: without the columns at the left that are padding in every window."""
+        real = np.flatnonzero((self.item_ids > 0).any(axis=0))
+        first = int(real[0]) if len(real) else self.item_ids.shape[1] - 1
+        columns = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return replace(
+            self, **{name: column[:, first:] for name, column in columns.items() if column is not None}
+        )
 
 
 def plan_windows(

@@ -10,13 +10,14 @@ class Pointwise(nn.Module):
     """w = SiLU(q kᵀ + prior) / L. HSTU: Zhai et al., Actions Speak Louder than Words, 2024, equation 2.
 
     Each key is weighed by itself: the weights need not sum to 1, so that their sum tells how much of the
-    history matters at all, and may be slightly negative. L is the number of keys, padding included, as in the
-    published code.
+    history matters at all, and may be slightly negative. L is `length`, the most keys there can be: the
+    same whatever a batch is cut to.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, length: int) -> None:
         super().__init__()
+        self._length = length
 
     def forward(self, queries: Tensor, keys: Tensor, allowed: Tensor, prior: Tensor) -> Tensor:
         """As of `Mechanism`."""
-        return F.silu(queries @ keys.transpose(-1, -2) + prior) * allowed / keys.shape[-2]
+        return F.silu(queries @ keys.transpose(-1, -2) + prior) * allowed / self._length

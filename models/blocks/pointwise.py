@@ -22,7 +22,8 @@ class PointwiseBlock(nn.Module):
         self.gate_query = nn.Linear(width, 2 * width)
         self.key_value = nn.Linear(width, 2 * width)
         self.heads = heads
-        self.mechanism = Pointwise(head_width(width, heads))
+        head_width(width, heads)
+        self.mechanism = Pointwise(max_length)
         self.bias = RelativeBias(heads=heads, max_length=max_length, timed=True)
         self.mixed_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, width)

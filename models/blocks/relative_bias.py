@@ -29,8 +29,10 @@ class RelativeBias(nn.Module):
 
     def forward(self, elapsed: Tensor, *, newest_only: bool) -> Tensor:
         """`elapsed` [batch, 1, Q, L], scaled logarithms of the seconds from key to query → the prior,
-        [batch or 1, heads, Q, L]; with `newest_only` Q = 1, the last place."""
-        distance = self.distance[-1:] if newest_only else self.distance
+        [batch or 1, heads, Q, L]; with `newest_only` Q = 1, the last place. L may be less than `max_length`.
+        """
+        length = elapsed.shape[-1]
+        distance = self.distance[length - 1 if newest_only else 0 : length, :length]
         by_place = self.distance_prior[:, distance]
         if not self.timed:
             return by_place[None]

@@ -89,9 +89,9 @@ def test_hard_takes_the_first_of_equals() -> None:
 
 
 def test_pointwise_by_hand() -> None:
-    # Products 1, 0, −2; SiLU(x) = x sigmoid(x): .731059, 0, −.238406; divided by the three keys.
+    # Products 1, 0, −2; SiLU(x) = x sigmoid(x): .731059, 0, −.238406; divided by the three places.
     weights = _weights(
-        Pointwise(2), torch.tensor([[0.5, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 1.0], [-4.0, 0.0]])
+        Pointwise(3), torch.tensor([[0.5, 0.0]]), torch.tensor([[2.0, 0.0], [0.0, 1.0], [-4.0, 0.0]])
     )
     expected = torch.tensor([[0.7310586 / 3, 0.0, -2 * 0.1192029 / 3]])
     torch.testing.assert_close(weights, expected, atol=1e-6, rtol=1e-5)

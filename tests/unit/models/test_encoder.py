@@ -66,6 +66,14 @@ def test_a_position_learns_with_its_own_time_as_now(encoder: Encoder) -> None:
     torch.testing.assert_close(cut[:, 0], whole[:, -2])
 
 
+def test_padding_may_be_cut_off(encoder: Encoder) -> None:
+    history = _history(padding=2)
+    whole, weights = encoder(*history, last_only=False)
+    cut, cut_weights = encoder(*(tensor[:, 2:] for tensor in history), last_only=False)
+    torch.testing.assert_close(cut, whole[:, 2:])
+    torch.testing.assert_close(cut_weights, weights[:, :, 2:, 2:])
+
+
 def test_what_lies_in_the_padding_changes_nothing(encoder: Encoder) -> None:
     items, ids, types, deltas = _history()
     clean, _ = encoder(items, ids, types, deltas, last_only=True)
