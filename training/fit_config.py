@@ -22,6 +22,7 @@ class FitConfig:
     label_smoothing: float = 0.0
     recency_half_life_days: float | None = 1095.0
     gradient_norm_limit: float = 1.0
+    item_fields_rate: float = 0.1
     seed: int = 0
 
 

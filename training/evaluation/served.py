@@ -11,6 +11,7 @@ from models.bundle.vocabulary import Vocabulary
 from stream_app.domain.encoding import ModelInputs, encode
 from stream_app.domain.ranking import Ranked
 from training.evaluation.histories import Histories
+from training.evaluation.ragged import Ragged
 from training.interactions import Interactions
 
 
@@ -21,11 +22,23 @@ class Scorer(Protocol):
 
 
 class ServedModel:
-    """A finished model, of a bundle or just trained: a fit does not change it."""
+    """A finished model, of a bundle or just trained: a fit does not change it.
 
-    def __init__(self, *, name: str, scorer: Scorer, vocabulary: Vocabulary, max_length: int) -> None:
+    `published_ms` int64 [items + 1], by row: an item is not recommended before.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        scorer: Scorer,
+        vocabulary: Vocabulary,
+        max_length: int,
+        published_ms: NDArray[np.int64] | None = None,
+    ) -> None:
         self.name = name
         self._scorer, self._vocabulary, self._max_length = scorer, vocabulary, max_length
+        self._published_ms = published_ms
 
     def fit(self, training: Interactions) -> None:
         """Nothing: it was fitted before."""
@@ -41,12 +54,24 @@ class ServedModel:
         return lists
 
     def _without(self, inputs: ModelInputs, histories: Histories) -> ModelInputs:
-        earlier = histories.earlier
-        if earlier is None:
+        """With what is seen or not out yet among `exclude_ids`."""
+        parts = [inputs.exclude_ids]
+        if histories.earlier is not None:
+            parts.append(self._rows_of(histories.earlier, histories))
+        if self._published_ms is not None and len(histories):
+            late = np.flatnonzero(self._published_ms > histories.now_ms.min())
+            if len(late):
+                hidden = self._published_ms[late] > histories.now_ms[:, None]  # [batch, late]
+                parts.append(np.where(hidden, late, 0).astype(np.int32))
+        if len(parts) == 1:
             return inputs
+        exclude_ids = np.concatenate(parts, axis=1)
+        return ModelInputs(inputs.item_ids, inputs.event_types, inputs.time_deltas, exclude_ids)
+
+    def _rows_of(self, earlier: Ragged, histories: Histories) -> NDArray[np.int32]:
+        """Item codes of the log as rows of the model, int32 [batch, most], 0 after the last."""
         width = int(earlier.lengths.max(initial=0))
         more = np.zeros((len(histories), width), dtype=np.int32)
         column = np.arange(len(earlier.values)) - np.repeat(earlier.start[:-1], earlier.lengths)
         more[earlier.row, column] = self._vocabulary.rows(histories.catalogue.hashes[earlier.values + 1])
-        exclude_ids = np.concatenate([inputs.exclude_ids, more], axis=1)
-        return ModelInputs(inputs.item_ids, inputs.event_types, inputs.time_deltas, exclude_ids)
+        return more
