@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ class KnownItems(nn.Module):
     mask: Tensor
 
     def __init__(
-        self, tower: ItemTower, inputs: ItemInputs, *, trust: Tensor, id_dropout: float = 0.3
+        self, tower: ItemTower, inputs: ItemInputs, *, trust: Tensor, id_dropout: float = 0.15
     ) -> None:
         """`trust` float32 [items]: the id's score in the attention at the start."""
         super().__init__()
@@ -75,9 +76,7 @@ def token_averages(inputs: ItemInputs, rows: int) -> Tensor:
     tokens = torch.from_numpy(inputs.field_tokens).flatten(0, 1).long()  # [n × F, M]
     row, column = torch.nonzero(tokens, as_tuple=True)
     count = torch.bincount(row, minlength=len(tokens)).clamp(min=1)
-    return torch.sparse_coo_tensor(
-        torch.stack([row, tokens[row, column]]), 1.0 / count[row], (len(tokens), rows), check_invariants=False
-    ).to_sparse_csr()
+    return _csr(torch.stack([row, tokens[row, column]]), 1.0 / count[row], (len(tokens), rows))
 
 
 def transposed(matrix: Tensor) -> Tensor:
@@ -86,7 +85,12 @@ def transposed(matrix: Tensor) -> Tensor:
     row = torch.repeat_interleave(torch.arange(matrix.shape[0]), matrix.crow_indices().diff())
     place = torch.stack([matrix.col_indices(), row])
     shape = (matrix.shape[1], matrix.shape[0])
-    return torch.sparse_coo_tensor(place, matrix.values(), shape, check_invariants=False).to_sparse_csr()
+    return _csr(place, matrix.values(), shape)
+
+
+def _csr(place: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings(action="ignore"):  # "in beta state"
+        return torch.sparse_coo_tensor(place, values, shape, check_invariants=False).to_sparse_csr()
 
 
 class _Product(torch.autograd.Function):

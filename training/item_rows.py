@@ -29,7 +29,11 @@ def _item(item_id: str, row: Mapping[str, Any]) -> Item:
         title=_text(row.get("title")),
         domain=_text(row.get("domain")),
         categories=tuple(categories_of(row)),
-        features={name: value for name, value in given.items() if isinstance(value, str | int | float)},
+        features={
+            str(name): value if isinstance(value, str) else _number(value)
+            for name, value in given.items()
+            if isinstance(value, str | int | float)
+        },
         embedding=_numbers(row.get("embedding")),
         published_at=at if isinstance(at, int) else None,
     )
@@ -42,4 +46,12 @@ def _text(value: Any) -> str | None:
 def _numbers(value: Any) -> tuple[float, ...] | None:
     if not isinstance(value, Sequence) or isinstance(value, str):
         return None
-    return tuple(float(one) if isinstance(one, int | float) else float("nan") for one in value)
+    return tuple(map(_number, value))
+
+
+def _number(value: Any) -> float:
+    """NaN where it is none, or has no place in a float."""
+    try:
+        return float(value) if isinstance(value, int | float) else float("nan")
+    except OverflowError:
+        return float("nan")

@@ -30,12 +30,12 @@ class TowerConfig:
                  than they are known to be taken, or nobody would ever take them
     """
 
-    id_dropout: float = 0.3
+    id_dropout: float = 0.15
     half_trust: float = 2.0
     half_weight: float = 20.0
-    text_ridge: float = 0.02
+    text_ridge: float = 0.03
     dense_ridge: float = 30.0
-    welcome: float = 1.0
+    welcome: float = 1.5
 
 
 def known_items(

@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from models.bundle.errors import CorruptBundle
+from models.bundle.item_features import FeatureSchema
+from models.bundle.tower_answers import TowerGolden
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
@@ -72,6 +74,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     positive_types: tuple[str, ...]
     """The types that were targets"""
     catalogue_dtype: str = "float32"
+    item_schema: FeatureSchema | None = None
+    """The fields that `item_tower.onnx` reads; None: there is none, and later items get no row"""
+    tower_golden: TowerGolden | None = None
+    """With `item_schema`"""
     parent: str | None = None
     """The version that it was trained from or compared with"""
     sizes: dict[str, int] = {}

@@ -24,7 +24,8 @@ class Scorer(Protocol):
 class ServedModel:
     """A finished model, of a bundle or just trained: a fit does not change it.
 
-    `published_ms` int64 [items + 1], by row: an item is not recommended before.
+    `published_ms` int64 [items + 1], by row: an item is not recommended before. `read` are the items that the
+    encoder reads of a history, by default all of the vocabulary; they have the same rows in both.
     """
 
     def __init__(
@@ -35,23 +36,31 @@ class ServedModel:
         vocabulary: Vocabulary,
         max_length: int,
         published_ms: NDArray[np.int64] | None = None,
+        read: Vocabulary | None = None,
     ) -> None:
         self.name = name
         self._scorer, self._vocabulary, self._max_length = scorer, vocabulary, max_length
-        self._published_ms = published_ms
+        self._published_ms, self._read = published_ms, read
 
     def fit(self, training: Interactions) -> None:
         """Nothing: it was fitted before."""
 
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
         """As of `Recommender`; a model gives no more than the K of its bundle, −1 follows."""
-        inputs = encode(histories.records, histories.now_ms, self._vocabulary, max_length=self._max_length)
+        inputs = self._encode(histories, self._vocabulary)
+        if self._read is not None:
+            read = self._encode(histories, self._read)
+            # What is not read is seen all the same.
+            inputs = ModelInputs(read.item_ids, read.event_types, read.time_deltas, inputs.exclude_ids)
         rows = self._scorer.score(self._without(inputs, histories)).topk_ids[:, :k]
         # Row 0, no candidate, has the hash of no item, which no catalogue knows.
         codes = histories.catalogue.rows(self._vocabulary.hashes[rows].reshape(-1)).reshape(rows.shape) - 1
         lists = np.full((len(histories), k), -1, dtype=np.int32)
         lists[:, : rows.shape[1]] = codes
         return lists
+
+    def _encode(self, histories: Histories, vocabulary: Vocabulary) -> ModelInputs:
+        return encode(histories.records, histories.now_ms, vocabulary, max_length=self._max_length)
 
     def _without(self, inputs: ModelInputs, histories: Histories) -> ModelInputs:
         """With what is seen or not out yet among `exclude_ids`."""

@@ -29,8 +29,9 @@ class AttentionEncoder:
     """What `millstream train` makes, asked through the worker's own encoding, without an export.
 
     With `items` it reads their fields, and knows those that nobody has touched in training, as a worker does:
-    each of which something is told gets a row from the item tower. One is not recommended before its
-    `published_at`.
+    each of which something is told gets a row from the item tower. They are candidates, none before its
+    `published_at`; in histories the encoder passes over them: what it was not trained with it reads badly
+    (.0278 for .0301 NDCG@10 on the sample).
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class AttentionEncoder:
             scorer=_InOrder(TorchScorer(trained.model, k_limit=self._k_limit, more=rows)),
             vocabulary=Vocabulary([*trained.vocabulary.item_ids, *(item.item_id for item in more)]),
             max_length=self._rules.max_length,
+            read=trained.vocabulary,
             published_ms=np.array([0] * (1 + len(trained.vocabulary)) + [i.published_at or 0 for i in more]),
         )
 
