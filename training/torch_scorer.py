@@ -25,9 +25,10 @@ class TorchScorer:
         self, model: SequenceModel, *, k_limit: int = K_LIMIT, more: tuple[Tensor, Tensor] | None = None
     ) -> None:
         model.eval()
-        self._served = ServedEncoder(model.encoder, k_limit=k_limit, in_blocks=False).eval()
         first, added = len(model.vectors) + 1, 0 if more is None else len(more[0])
-        self._vectors, self._bias = model.catalogue(capacity(first - 1 + added))
+        rows = capacity(first - 1 + added)
+        self._served = ServedEncoder(model.encoder, k_limit=min(k_limit, rows), in_blocks=False).eval()
+        self._vectors, self._bias = model.catalogue(rows)
         if more is not None:
             self._vectors[first : first + added], self._bias[first : first + added] = more
 

@@ -66,9 +66,9 @@ def evaluate(
     models: Annotated[
         str,
         typer.Option(
-            help="With commas: attention (trained here), latest or a version of the registry; session-knn, "
-            "item-knn, item-knn-recent, user-knn, als, biased-mf, neumf, attention-cf, content, random, "
-            "popularity, popularity-7d, popularity-decayed-30d (any number of days); all is all but the "
+            help="With commas: attention (trained here; attention-ids without the items' fields), latest or "
+            "a version of the registry; session-knn, item-knn, item-knn-recent, user-knn, als, biased-mf, neumf, attention-cf, content, random, "
+            "category-popularity, popularity, popularity-7d, popularity-decayed-30d (any number of days); all is all but the "
             "registry's."
         ),
     ] = "attention,popularity,popularity-30d,popularity-7d,random",
@@ -76,7 +76,8 @@ def evaluate(
     items: Annotated[
         Path | None,
         typer.Option(
-            help="Titles and categories, for content and diversity; a published data set brings its own.",
+            help="The items' fields, for attention, content and diversity; a published data set brings "
+            "its own.",
             metavar="FILE",
         ),
     ] = None,
@@ -163,7 +164,9 @@ def evaluate(
     )
     report = run(
         log,
-        partial(contestants, names, settings=settings, fit=fit, items=fields, whole_ranking=bool(sampled)),
+        partial(
+            contestants, names, settings=settings, fit=fit, items=fields, log=log, whole_ranking=bool(sampled)
+        ),
         config=config,
         rules=rules,
         items=fields,
