@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from models.bundle.manifest import Manifest
 from models.bundle.registry import Registry
+from stream_app.domain.messages import Item
 from training.dataset import HistoryRules
 from training.evaluation.judging import judge
 from training.evaluation.protocols import prequential
@@ -77,13 +78,14 @@ def retrain(
     registry: Registry,
     current: CurrentModel | None,
     config: RetrainConfig,
+    items: Mapping[str, Item] | None = None,
     check: Callable[[Path], object],
     show_progress: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> RetrainReport:
     """Train on all but the newest part, compare there, and publish if it is good enough.
 
-    `check` is called with the finished bundle before it is published, and raises where a worker could not
+    `items`, by id, are those whose fields the model reads. `check` is called with the finished bundle before it is published, and raises where a worker could not
     serve it.
     Raises TrainingError where the log holds too little, BundleError where the bundle cannot be published.
     """
@@ -91,7 +93,9 @@ def retrain(
     # 1. Fit on what is older.
     older, _ = log.split(config.newest)
     say(f"training on {len(older)} of {len(log)} interactions")
-    candidate = train(older, rules=config.rules, config=config.fit, show_progress=show_progress, say=say)
+    candidate = train(
+        older, rules=config.rules, config=config.fit, items=items, show_progress=show_progress, say=say
+    )
     clock.lap("train")
     # 2. Compare on what is newer, and what neither model has seen.
     results = _compare(log, len(older), candidate, current, config.rules)
@@ -107,7 +111,9 @@ def retrain(
     final = candidate
     if config.refit and len(older) < len(log):
         say(f"training on all {len(log)} interactions")
-        final = train(log, rules=config.rules, config=config.fit, show_progress=show_progress, say=say)
+        final = train(
+            log, rules=config.rules, config=config.fit, items=items, show_progress=show_progress, say=say
+        )
         clock.lap("refit")
     # 4. Export, check as a worker would, publish.
     with tempfile.TemporaryDirectory(prefix="millstream-") as folder:

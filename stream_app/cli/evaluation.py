@@ -67,9 +67,9 @@ def evaluate(
         str,
         typer.Option(
             help="With commas: attention (trained here; attention-ids without the items' fields), latest or "
-            "a version of the registry; session-knn, item-knn, item-knn-recent, user-knn, als, biased-mf, neumf, attention-cf, content, random, "
-            "category-popularity, popularity, popularity-7d, popularity-decayed-30d (any number of days); all is all but the "
-            "registry's."
+            "a version of the registry; session-knn, item-knn, item-knn-recent, user-knn, als, biased-mf, "
+            "neumf, attention-cf, content, category-popularity, random, popularity, popularity-7d, "
+            "popularity-decayed-30d (any number of days); all is all but attention-ids and the registry's."
         ),
     ] = "attention,popularity,popularity-30d,popularity-7d,random",
     k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stream_app.cli.contestants import fields_of_items
 from stream_app.cli.errors import Failure, require_new_folder
 from stream_app.cli.session import AsJson, answer, say, settings_of
 from stream_app.cli.training_parts import (
@@ -29,6 +30,13 @@ from stream_app.cli.training_parts import (
 
 app = typer.Typer()
 
+Items = Annotated[
+    Path | None,
+    typer.Option(
+        help="The items' fields; a published data set, a folder with items.parquet and kafka bring their own.",
+        metavar="FILE",
+    ),
+]
 Announce = Annotated[
     bool, typer.Option("--announce", help="Tell the workers, which then take the model over.")
 ]
@@ -45,6 +53,7 @@ def train(
     epochs: Epochs = None,
     seconds: Seconds = None,
     seed: Seed = 0,
+    items: Items = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Write the torch model here instead of publishing it.", metavar="FILE"),
@@ -68,12 +77,16 @@ def train(
     # Before torch, whose import takes seconds.
     log = read_log(settings, data, format_name=format_name, strict=strict)
     from training.checkpoint import save
+    from training.item_rows import items_of_rows
     from training.train import train as fit_model
 
     log = log.part(round(len(log) * since), round(len(log) * until))
     rules, fit = configs(settings, epochs=epochs, seconds=seconds, seed=seed)
+    fields = items_of_rows(fields_of_items(data, items, settings=settings))
     say(f"training on {len(log)} interactions")
-    trained = fit_model(log, rules=rules, config=fit, show_progress=sys.stderr.isatty(), say=say)
+    trained = fit_model(
+        log, rules=rules, config=fit, items=fields, show_progress=sys.stderr.isatty(), say=say
+    )
     facts: dict[str, Any] = {"version": None, "uri": None}
     if checkpoint:
         save(trained, checkpoint)
@@ -137,6 +150,7 @@ def retrain(
     refit: Annotated[
         bool, typer.Option(help="Fit once more on everything before publishing; takes twice as long.")
     ] = True,
+    items: Items = None,
     force: Annotated[bool, typer.Option("--force", help="Publish whatever the comparison says.")] = False,
     epochs: Epochs = None,
     seconds: Seconds = None,
@@ -156,6 +170,7 @@ def retrain(
     settings = settings_of(ctx)
     log = read_log(settings, data, format_name=format_name, strict=strict)
     from models.bundle.registry import Registry
+    from training.item_rows import items_of_rows
     from training.retrain import RetrainConfig
     from training.retrain import retrain as run
 
@@ -167,6 +182,7 @@ def retrain(
         registry=registry,
         current=current,
         config=RetrainConfig(rules=rules, fit=fit, newest=newest, refit=refit, force=force),
+        items=items_of_rows(fields_of_items(data, items, settings=settings)),
         check=open_bundle,
         show_progress=sys.stderr.isatty(),
         say=say,
