@@ -85,8 +85,8 @@ def retrain(
 ) -> RetrainReport:
     """Train on all but the newest part, compare there, and publish if it is good enough.
 
-    `items`, by id, are those whose fields the model reads. `check` is called with the finished bundle before it is published, and raises where a worker could not
-    serve it.
+    `items`, by id, are those whose fields the model reads. `check` is called with the finished bundle before
+    it is published, and raises where a worker could not serve it.
     Raises TrainingError where the log holds too little, BundleError where the bundle cannot be published.
     """
     clock = _Clock()

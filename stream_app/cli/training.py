@@ -33,7 +33,7 @@ app = typer.Typer()
 Items = Annotated[
     Path | None,
     typer.Option(
-        help="The items' fields; a published data set, a folder with items.parquet and kafka bring their own.",
+        help="The items' fields; a published data set, a folder with items.parquet, and kafka bring theirs.",
         metavar="FILE",
     ),
 ]
