@@ -10,17 +10,24 @@ from typing import Any
 import msgspec
 import torch
 
+from models.bundle.item_features import FeatureSchema, item_inputs
 from models.bundle.manifest import TrainingWindow
 from models.bundle.vocabulary import Vocabulary
 from models.encoder_config import EncoderConfig
+from models.item_tower import ItemTower
+from models.known_items import KnownItems
 from models.sequence_model import SequenceModel
+from stream_app.domain.messages import Item
 from training.dataset import HistoryRules
 from training.errors import UnusableSource
 from training.fit_config import FitReport
 from training.train import TrainedModel
 
 _FORMAT = 2
-_UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
+_UNREADABLE = (
+    OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError,
+    msgspec.DecodeError,
+)  # fmt: skip
 
 
 def save(trained: TrainedModel, path: Path) -> None:
@@ -36,6 +43,7 @@ def save(trained: TrainedModel, path: Path) -> None:
             "rules": asdict(trained.rules),
             "window": msgspec.to_builtins(trained.window),
             "report": asdict(trained.report),
+            **_fields_stored(trained),
         },
         partial,
     )
@@ -53,6 +61,7 @@ def load(path: Path) -> TrainedModel:
         model = SequenceModel(
             _encoder_config(stored["encoder"]), vectors=weights["vectors"], bias=weights["bias"]
         )
+        items = _restore_fields(model, stored)
         model.load_state_dict(weights)
         return TrainedModel(
             model=model.eval(),
@@ -62,6 +71,7 @@ def load(path: Path) -> TrainedModel:
             ),
             window=msgspec.convert(stored["window"], TrainingWindow),
             report=FitReport(**stored["report"]),
+            items=items,
         )
     except FileNotFoundError as error:
         raise UnusableSource(
@@ -75,3 +85,23 @@ def load(path: Path) -> TrainedModel:
 def _encoder_config(stored: dict[str, Any]) -> EncoderConfig:
     context = stored["context"]
     return EncoderConfig(**{**stored, "context": None if context is None else tuple(context)})
+
+
+def _fields_stored(trained: TrainedModel) -> dict[str, bytes]:
+    """What the model needs of the items' fields beside its weights; nothing where it reads none."""
+    if trained.model.known is None:
+        return {}
+    schema = trained.model.known.tower.schema
+    # Not JSON, which has no NaN.
+    return {"item_schema": msgspec.json.encode(schema), "items": msgspec.msgpack.encode(trained.items)}
+
+
+def _restore_fields(model: SequenceModel, stored: dict[str, Any]) -> tuple[Item, ...]:
+    """Give a model that is to be loaded its tower."""
+    if "items" not in stored:
+        return ()
+    schema = msgspec.json.decode(stored["item_schema"], type=FeatureSchema)
+    items = msgspec.msgpack.decode(stored["items"], type=tuple[Item, ...])
+    tower = ItemTower(schema, width=model.vectors.shape[1])
+    model.known = KnownItems(tower, item_inputs(items, schema), trust=torch.zeros(len(items)))
+    return items

@@ -17,15 +17,17 @@ import torch
 from numpy.typing import NDArray
 
 from models.bundle.context import BUCKETS, moment_codes
-from models.bundle.items import write_items
+from models.bundle.items import ToldItems, write_items
 from models.bundle.manifest import GoldenBatch, Manifest, write_manifest
 from models.bundle.registry import new_version
 from models.bundle.signature import BLOCK, EVENT_TYPES, capacity, encoder_signature
-from models.bundle.verification import ENCODER_FILE, describe_files
+from models.bundle.verification import ENCODER_FILE, TOWER_FILE, describe_files
 from models.sequence_model import SequenceModel
 from models.served_encoder import ServedEncoder
 from models.top_k import smallest_block_capacity
 from stream_app.domain.encoding import EXCLUDE_STEP, ModelInputs
+from stream_app.domain.messages import encode
+from training.export_tower import tower_golden, write_tower
 from training.fit_config import FitReport
 from training.torch_scorer import K_LIMIT, TorchScorer
 from training.train import TrainedModel
@@ -55,8 +57,13 @@ def export(
     model, items = trained.model.eval(), len(trained.vocabulary)
     rows = capacity(items)
     write_graph(model, folder / ENCODER_FILE, rows=rows, k_limit=k_limit)
-    vectors, bias = model.vectors.detach().numpy(), model.bias.detach().numpy()
-    write_items(folder, item_ids=trained.vocabulary.item_ids, vectors=vectors, bias=bias)
+    vectors, bias = (table.numpy() for table in model.item_table())
+    told, tower = None, None if model.known is None else model.known.tower
+    if model.known is not None:
+        weights = model.known.finished(model.vectors)[1].numpy()
+        told = ToldItems(field_weights=weights, features=[encode(item).decode() for item in trained.items])
+        write_tower(model.known.tower, folder / TOWER_FILE, opset=OPSET, silence=_silence)
+    write_items(folder, item_ids=trained.vocabulary.item_ids, vectors=vectors, bias=bias, told=told)
     files, sizes = describe_files(folder)
     now_ms = time.time_ns() // 1_000_000
     manifest = Manifest(
@@ -70,6 +77,8 @@ def export(
         item_count=items,
         capacity=rows,
         golden=_golden(model, items=items, max_length=trained.rules.max_length, k_limit=k_limit),
+        item_schema=None if tower is None else tower.schema,
+        tower_golden=None if tower is None else tower_golden(tower, trained.items),
         event_types=EVENT_TYPES,
         positive_types=trained.rules.positive_types,
         context_fields=model.encoder.config.context,

@@ -85,6 +85,9 @@ class FitModule(lightning.LightningModule):
             {"params": [*model.encoder.parameters(), model.vectors], "weight_decay": config.weight_decay},
             {"params": [model.bias], "weight_decay": 0.0},
         ]
+        if fields := [*model.item_parameters()]:
+            slower = config.learning_rate * config.item_fields_rate
+            groups.append({"params": fields, "weight_decay": config.weight_decay, "lr": slower})
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: max(1.0 - self._done_part(step), _LAST_RATE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from models.bundle.manifest import Manifest
 from models.bundle.registry import Registry
 from models.encoder_config import EncoderConfig
+from stream_app.domain.messages import Item
 from training.dataset import HistoryRules
 from training.evaluation.judging import judge
 from training.evaluation.protocols import prequential
@@ -80,14 +81,15 @@ def retrain(
     registry: Registry,
     current: CurrentModel | None,
     config: RetrainConfig,
+    items: Mapping[str, Item] | None = None,
     check: Callable[[Path], object],
     show_progress: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> RetrainReport:
     """Train on all but the newest part, compare there, and publish if it is good enough.
 
-    `check` is called with the finished bundle before it is published, and raises where a worker could not
-    serve it.
+    `items`, by id, are those whose fields the model reads. `check` is called with the finished bundle before
+    it is published, and raises where a worker could not serve it.
     Raises TrainingError where the log holds too little, BundleError where the bundle cannot be published.
     """
     clock = _Clock()
@@ -99,6 +101,7 @@ def retrain(
         rules=config.rules,
         config=config.fit,
         encoder=config.encoder,
+        items=items,
         show_progress=show_progress,
         say=say,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from models.bundle.signature import capacity
 from models.sequence_model import SequenceModel
@@ -15,12 +16,21 @@ K_LIMIT = 100
 
 
 class TorchScorer:
-    """Runs the very graph that is exported, on torch."""
+    """Runs the very graph that is exported, on torch.
 
-    def __init__(self, model: SequenceModel, *, k_limit: int = K_LIMIT) -> None:
+    `more` are further items' vectors [m, d] and biases [m], which get the rows after the model's own.
+    """
+
+    def __init__(
+        self, model: SequenceModel, *, k_limit: int = K_LIMIT, more: tuple[Tensor, Tensor] | None = None
+    ) -> None:
         model.eval()
-        self._served = ServedEncoder(model.encoder, k_limit=k_limit, in_blocks=False).eval()
-        self._vectors, self._bias = model.catalogue(capacity(len(model.vectors)))
+        first, added = len(model.vectors) + 1, 0 if more is None else len(more[0])
+        rows = capacity(first - 1 + added)
+        self._served = ServedEncoder(model.encoder, k_limit=min(k_limit, rows), in_blocks=False).eval()
+        self._vectors, self._bias = model.catalogue(rows)
+        if more is not None:
+            self._vectors[first : first + added], self._bias[first : first + added] = more
 
     @torch.inference_mode()
     def score(self, inputs: ModelInputs) -> Ranked:

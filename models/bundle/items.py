@@ -56,12 +56,30 @@ def read_items(folder: Path) -> BundleItems:
     return BundleItems(vocabulary=vocabulary, vectors=vectors, bias=bias)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ToldItems:
+    """What is told of a catalogue's items, for reports; no worker reads it.
+
+    field_weights  float32 [items, 1 + F], what each field had in the item's vector, the id first
+    features       each item as JSON, as of `stream_app.domain.messages.Item`
+    """
+
+    field_weights: NDArray[np.float32]
+    features: Sequence[str]
+
+
 def write_items(
-    folder: Path, *, item_ids: Sequence[str], vectors: NDArray[np.float32], bias: NDArray[np.float32]
+    folder: Path,
+    *,
+    item_ids: Sequence[str],
+    vectors: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    told: ToldItems | None = None,
 ) -> Path:
     """Write the catalogue without padding: `vectors` [items, d], `bias` [items], in the order of `item_ids`.
 
-    Item i gets row i + 1. Raises ValueError where the shapes do not fit.
+    Item i gets row i + 1. `told` adds the columns field_weights and features. Raises ValueError where the
+    shapes do not fit.
     """
     import polars as pl
 
@@ -81,6 +99,12 @@ def write_items(
             "bias": pl.Series(np.asarray(bias, dtype=np.float32)),
         }
     )
+    if told is not None:
+        weights = np.ascontiguousarray(told.field_weights, dtype=np.float32)
+        table = table.with_columns(
+            pl.Series("field_weights", weights, dtype=pl.Array(pl.Float32, weights.shape[1])),
+            pl.Series("features", list(told.features), dtype=pl.String),
+        )
     path = Path(folder) / ITEMS_FILE
     table.write_parquet(path)
     return path

@@ -9,6 +9,8 @@ import msgspec
 
 from models.bundle.context import MOMENT_COLUMNS
 from models.bundle.errors import CorruptBundle
+from models.bundle.item_features import FeatureSchema
+from models.bundle.tower_answers import TowerGolden
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
@@ -77,6 +79,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     catalogue_dtype: str = "float32"
     context_fields: tuple[str, ...] | None = None
     """The fields of an event's context that it reads, after the hour and the weekday; None for no context"""
+    item_schema: FeatureSchema | None = None
+    """The fields that `item_tower.onnx` reads; None: there is none, and later items get no row"""
+    tower_golden: TowerGolden | None = None
+    """With `item_schema`"""
     parent: str | None = None
     """The version that it was trained from or compared with"""
     sizes: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What goes into `encoder.onnx` and what comes out: names, types, shapes and the constants they rest on."""
+"""What goes into `encoder.onnx` and `item_tower.onnx` and what comes out: names, types, shapes, constants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.bundle.errors import SignatureMismatch
+from models.bundle.item_features import FeatureSchema
 
 EVENT_TYPES = ("padding", "view", "click", "cart", "purchase", "like", "dislike")
 """The code of an event type is its index here. `forget` is a control type and never stored."""
@@ -37,7 +38,7 @@ class Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """The inputs and outputs of an encoder, in the order in which they are passed."""
+    """The inputs and outputs of a graph, in the order in which they are passed."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -78,6 +79,24 @@ def encoder_signature(
             Tensor(name="topk_ids", dtype="int32", shape=("batch", k_limit)),
             Tensor(name="topk_scores", dtype="float32", shape=("batch", k_limit)),
             Tensor(name="attention", dtype="float32", shape=("batch", max_length)),
+        ),
+    )
+
+
+def tower_signature(schema: FeatureSchema, *, width: int) -> Signature:
+    """The signature of `item_tower.onnx`; "n", the items at a time, must be dynamic."""
+    fields = len(schema.fields)
+    return Signature(
+        inputs=(
+            Tensor(name="field_tokens", dtype="int32", shape=("n", fields, schema.tokens)),
+            Tensor(name="numbers", dtype="float32", shape=("n", schema.number_width)),
+            Tensor(name="embedding", dtype="float32", shape=("n", schema.embedding_width)),
+            Tensor(name="field_mask", dtype="bool", shape=("n", fields)),
+        ),
+        outputs=(
+            Tensor(name="vector", dtype="float32", shape=("n", width)),
+            Tensor(name="bias", dtype="float32", shape=("n",)),
+            Tensor(name="field_weights", dtype="float32", shape=("n", fields)),
         ),
     )
 

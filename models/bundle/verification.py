@@ -15,6 +15,8 @@ from models.bundle.manifest import MANIFEST_FILE, Manifest, read_manifest
 
 ENCODER_FILE = "encoder.onnx"
 ITEMS_FILE = "items.parquet"
+TOWER_FILE = "item_tower.onnx"
+"""Only where the manifest has an `item_schema`."""
 REQUIRED_FILES = (ENCODER_FILE, ITEMS_FILE)
 
 
@@ -44,6 +46,7 @@ def verify(folder: Path) -> Manifest:
     folder = Path(folder)
     manifest = read_manifest(folder)
     _check_names(folder, manifest.files)
+    _check_tower(folder, manifest)
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.is_file():
@@ -61,6 +64,19 @@ def verify(folder: Path) -> Manifest:
                 f"publish version {manifest.version} again"
             )
     return manifest
+
+
+def _check_tower(folder: Path, manifest: Manifest) -> None:
+    parts = (
+        TOWER_FILE in manifest.files,
+        manifest.item_schema is not None,
+        manifest.tower_golden is not None,
+    )
+    if any(parts) and not all(parts):
+        raise CorruptBundle(
+            f"{folder}: {TOWER_FILE}, item_schema and tower_golden belong together, and not all are there; "
+            "export the model again"
+        )
 
 
 def _check_names(folder: Path, names: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from training.evaluation.planning import Prepared
     from training.evaluation.recommender import Recommender
     from training.fit_config import FitConfig
+    from training.interactions import Interactions
     from training.presets import Preset
     from training.rivals.named import ItemFields
 
@@ -61,12 +62,17 @@ def contestants(
     fit: FitConfig,
     preset: Preset,
     items: ItemFields,
+    log: Interactions,
     whole_ranking: bool = False,
 ) -> list[Recommender]:
-    """The recommenders of these names; `whole_ranking` has them rank everything, not the best 100."""
+    """The recommenders of these names; `whole_ranking` has them rank everything, not the best 100.
+
+    Items of the whole `log` that a filter took out of the plan's are none of the catalogue.
+    """
     from training.rivals.named import RivalParts, is_rival, rival_named
 
-    log = prepared.plan.log
+    kept = prepared.plan.log
+    gone = set(log.items).difference(kept.items)
     bundles = [name for name in names if not is_rival(name)]
     if whole_ranking and bundles:
         raise typer.BadParameter(
@@ -76,9 +82,9 @@ def contestants(
         rules=prepared.rules,
         fit=fit,
         preset=preset,
-        items=items,
+        items={item_id: fields for item_id, fields in items.items() if item_id not in gone},
         seed=fit.seed,
-        k_limit=len(log.items) if whole_ranking else RivalParts.k_limit,
+        k_limit=len(set(kept.items).union(items)) if whole_ranking else RivalParts.k_limit,
         show_progress=sys.stderr.isatty(),
         say=say,
     )
@@ -115,7 +121,9 @@ async def _items_of_topic(settings: Settings) -> dict[str, dict[str, Any]]:
     if topics.items not in await find_topics(kafka, [topics.items]):
         return {}
     return {
-        item.item_id: {"title": item.title, "categories": list(item.categories), **item.features}
+        item.item_id: item.features
+        | {name: getattr(item, name) for name in ("title", "domain", "embedding", "published_at")}
+        | {"categories": list(item.categories)}
         for item in await read_catalogue(settings, topics)
     }
 

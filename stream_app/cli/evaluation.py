@@ -69,17 +69,18 @@ def evaluate(
     models: Annotated[
         str,
         typer.Option(
-            help="With commas: attention (trained here), latest or a version of the registry; session-knn, "
-            "item-knn, item-knn-recent, user-knn, als, biased-mf, neumf, attention-cf, content, random, "
-            "popularity, popularity-7d, popularity-decayed-30d (any number of days); all is all but the "
-            "registry's."
+            help="With commas: attention (trained here; attention-ids without the items' fields), latest or "
+            "a version of the registry; session-knn, item-knn, item-knn-recent, user-knn, als, biased-mf, "
+            "neumf, attention-cf, content, category-popularity, random, popularity, popularity-7d, "
+            "popularity-decayed-30d (any number of days); all is all but attention-ids and the registry's."
         ),
     ] = "attention,popularity,popularity-30d,popularity-7d,random",
     k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",
     items: Annotated[
         Path | None,
         typer.Option(
-            help="Titles and categories, for content and diversity; a published data set brings its own.",
+            help="The items' fields, for attention, content and diversity; a published data set brings "
+            "its own.",
             metavar="FILE",
         ),
     ] = None,
@@ -175,6 +176,7 @@ def evaluate(
             fit=fit,
             preset=PRESETS[preset.value],
             items=fields,
+            log=log,
             whole_ranking=bool(sampled),
         ),
         config=config,

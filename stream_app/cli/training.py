@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stream_app.cli.contestants import fields_of_items
 from stream_app.cli.errors import Failure, require_new_folder
 from stream_app.cli.fit_options import (
     BatchSize,
@@ -43,6 +44,13 @@ from stream_app.cli.training_parts import (
 
 app = typer.Typer()
 
+Items = Annotated[
+    Path | None,
+    typer.Option(
+        help="The items' fields; a published data set, a folder with items.parquet, and kafka bring theirs.",
+        metavar="FILE",
+    ),
+]
 Announce = Annotated[
     bool, typer.Option("--announce", help="Tell the workers, which then take the model over.")
 ]
@@ -69,6 +77,7 @@ def train(
     checkpoints: Checkpoints = None,
     checkpoint_minutes: CheckpointMinutes = 5.0,
     logs: Logs = None,
+    items: Items = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="Write the torch model here instead of publishing it.", metavar="FILE"),
@@ -93,6 +102,7 @@ def train(
     log = read_log(settings, data, format_name=format_name, strict=strict)
     from training.checkpoint import save
     from training.fit_config import FitFolders, without_times
+    from training.item_rows import items_of_rows
     from training.presets import PRESETS
     from training.train import train as fit_model
 
@@ -111,12 +121,14 @@ def train(
         raise typer.BadParameter("--patience needs a --validation to look at")
     if not log.has_times and validation is None:
         fit = without_times(fit)
+    fields = items_of_rows(fields_of_items(data, items, settings=settings))
     say(f"training on {len(log)} interactions")
     trained = fit_model(
         log,
         rules=rules,
         encoder=PRESETS[preset.value].encoder(),
         config=fit,
+        items=fields,
         folders=FitFolders(checkpoints=checkpoints, checkpoint_minutes=checkpoint_minutes, logs=logs),
         show_progress=sys.stderr.isatty(),
         say=say,
@@ -187,6 +199,7 @@ def retrain(
     refit: Annotated[
         bool, typer.Option(help="Fit once more on everything before publishing; takes twice as long.")
     ] = True,
+    items: Items = None,
     force: Annotated[bool, typer.Option("--force", help="Publish whatever the comparison says.")] = False,
     preset: PresetOption = PresetName.small,
     epochs: Epochs = None,
@@ -208,6 +221,7 @@ def retrain(
     log = read_log(settings, data, format_name=format_name, strict=strict)
     from models.bundle.registry import Registry
     from training.fit_config import without_times
+    from training.item_rows import items_of_rows
     from training.presets import PRESETS
     from training.retrain import RetrainConfig
     from training.retrain import retrain as run
@@ -229,6 +243,7 @@ def retrain(
             refit=refit,
             force=force,
         ),
+        items=items_of_rows(fields_of_items(data, items, settings=settings)),
         check=open_bundle,
         show_progress=sys.stderr.isatty(),
         say=say,

@@ -15,6 +15,7 @@ from stream_app.domain.encoding import ModelInputs, encode
 from stream_app.domain.history import header
 from stream_app.domain.ranking import Ranked
 from training.evaluation.histories import Histories
+from training.evaluation.ragged import Ragged
 from training.interactions import Interactions
 
 
@@ -25,7 +26,11 @@ class Scorer(Protocol):
 
 
 class ServedModel:
-    """A finished model, of a bundle or just trained: a fit does not change it."""
+    """A finished model, of a bundle or just trained: a fit does not change it.
+
+    `published_ms` int64 [items + 1], by row: an item is not recommended before. `read` are the items that the
+    encoder reads of a history, by default all of the vocabulary; they have the same rows in both.
+    """
 
     def __init__(
         self,
@@ -35,20 +40,27 @@ class ServedModel:
         vocabulary: Vocabulary,
         max_length: int,
         context_fields: Sequence[str] | None = None,
+        published_ms: NDArray[np.int64] | None = None,
+        read: Vocabulary | None = None,
     ) -> None:
         self.name, self.scorer, self.vocabulary = name, scorer, vocabulary
         self._max_length = max_length
         self._context_fields = context_fields
+        self._published_ms, self._read = published_ms, read
 
     def fit(self, training: Interactions) -> None:
         """Nothing: it was fitted before."""
 
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
         """As of `Recommender`; a model gives no more than the K of its bundle, −1 follows."""
-        inputs = self._encode(histories.records, histories.now_ms)
+        inputs = self._encode(histories.records, histories.now_ms, self.vocabulary)
         if inputs.context is not None and histories.context is not None:
             # The log holds codes: its events' own words are not kept.
             inputs.context[:, MOMENT_COLUMNS:] = histories.context
+        if self._read is not None:
+            read = self._encode(histories.records, histories.now_ms, self._read)
+            # What is not read is seen all the same.
+            inputs = replace(read, exclude_ids=inputs.exclude_ids, context=inputs.context)
         rows = self.scorer.score(self._without(inputs, histories)).topk_ids[:, :k]
         # Row 0, no candidate, has the hash of no item, which no catalogue knows.
         codes = histories.catalogue.rows(self.vocabulary.hashes[rows].reshape(-1)).reshape(rows.shape) - 1
@@ -58,7 +70,7 @@ class ServedModel:
 
     def newest(self, record: bytes, events: int) -> ModelInputs:
         """One history at its newest event, of which the model hears the newest `events` alone."""
-        inputs = self._encode([record], np.array([header(record).newest_ms]))
+        inputs = self._encode([record], np.array([header(record).newest_ms]), self._read or self.vocabulary)
         shown = np.arange(self._max_length) >= self._max_length - events
         return replace(
             inputs,
@@ -67,22 +79,35 @@ class ServedModel:
             time_deltas=inputs.time_deltas * shown,
         )
 
-    def _encode(self, records: Sequence[bytes], now_ms: NDArray[np.int64]) -> ModelInputs:
+    def _encode(
+        self, records: Sequence[bytes], now_ms: NDArray[np.int64], vocabulary: Vocabulary
+    ) -> ModelInputs:
         return encode(
             records,
             now_ms,
-            self.vocabulary,
+            vocabulary,
             max_length=self._max_length,
             context_fields=self._context_fields,
         )
 
     def _without(self, inputs: ModelInputs, histories: Histories) -> ModelInputs:
-        earlier = histories.earlier
-        if earlier is None:
+        """With what is seen or not out yet among `exclude_ids`."""
+        parts = [inputs.exclude_ids]
+        if histories.earlier is not None:
+            parts.append(self._rows_of(histories.earlier, histories))
+        if self._published_ms is not None and len(histories):
+            late = np.flatnonzero(self._published_ms > histories.now_ms.min())
+            if len(late):
+                hidden = self._published_ms[late] > histories.now_ms[:, None]  # [batch, late]
+                parts.append(np.where(hidden, late, 0).astype(np.int32))
+        if len(parts) == 1:
             return inputs
+        return replace(inputs, exclude_ids=np.concatenate(parts, axis=1))
+
+    def _rows_of(self, earlier: Ragged, histories: Histories) -> NDArray[np.int32]:
+        """Item codes of the log as rows of the model, int32 [batch, most], 0 after the last."""
         width = int(earlier.lengths.max(initial=0))
         more = np.zeros((len(histories), width), dtype=np.int32)
         column = np.arange(len(earlier.values)) - np.repeat(earlier.start[:-1], earlier.lengths)
         more[earlier.row, column] = self.vocabulary.rows(histories.catalogue.hashes[earlier.values + 1])
-        exclude_ids = np.concatenate([inputs.exclude_ids, more], axis=1)
-        return replace(inputs, exclude_ids=exclude_ids)
+        return more

@@ -98,10 +98,27 @@ def _attention_cf(parts: RivalParts) -> Recommender:
     return AttentionCF(seed=parts.seed)
 
 
+def _category_popularity(parts: RivalParts) -> Recommender:
+    from training.rivals.category_popularity import CategoryPopularity
+
+    return CategoryPopularity(parts.items)
+
+
 def _attention(parts: RivalParts) -> Recommender:
+    return _encoder(parts, name="attention", items=parts.items)
+
+
+def _attention_ids(parts: RivalParts) -> Recommender:
+    return _encoder(parts, name="attention-ids", items={})
+
+
+def _encoder(parts: RivalParts, *, name: str, items: ItemFields) -> Recommender:
+    from training.item_rows import items_of_rows
     from training.rivals.encoder import AttentionEncoder
 
     return AttentionEncoder(
+        name=name,
+        items=items_of_rows(items),
         rules=parts.rules,
         config=parts.fit,
         encoder=replace(parts.preset.encoder(), max_length=parts.rules.max_length),
@@ -114,6 +131,8 @@ def _attention(parts: RivalParts) -> Recommender:
 # Each imports its own file when it is asked for: torch and scikit-learn take seconds.
 _MAKERS: Mapping[str, Callable[[RivalParts], Recommender]] = {
     "attention": _attention,
+    "attention-ids": _attention_ids,
+    "category-popularity": _category_popularity,
     "popularity": _popularity,
     "content": _content,
     "user-knn": _user_knn,
@@ -129,7 +148,8 @@ _MAKERS: Mapping[str, Callable[[RivalParts], Recommender]] = {
 
 ALL = (
     "attention", "item-knn-recent", "session-knn", "item-knn", "user-knn", "als", "attention-cf", "neumf",
-    "biased-mf", "content", "popularity", "popularity-7d", "popularity-decayed-30d", "random",
+    "biased-mf", "content", "category-popularity", "popularity", "popularity-7d", "popularity-decayed-30d",
+    "random",
 )  # fmt: skip
 """What `all` stands for."""
 
