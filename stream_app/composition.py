@@ -16,7 +16,7 @@ from stream_app.domain import history, lists
 from stream_app.domain.trending import Trending
 from stream_app.scoring.device import DeviceUnavailable
 from stream_app.scoring.microbatch import ScoringThread
-from stream_app.scoring.onnx_scorer import require_device
+from stream_app.scoring.onnx_session import require_device
 from stream_app.settings import Settings
 from stream_app.streaming.answering import Answering
 from stream_app.streaming.delivery import AtLeastOnce, Delivery

@@ -45,6 +45,7 @@ def encode(
     max_length: int,
     context_fields: Sequence[str] | None = None,
     contexts: Sequence[Mapping[str, Scalar] | None] | None = None,
+    trained: int | None = None,
 ) -> ModelInputs:
     """Encode packed histories (see `history`) for the moments `now_ms`.
 
@@ -52,6 +53,9 @@ def encode(
     known in the whole window is excluded from the ranking, not the last `max_length` alone. A model that was
     trained with a context is told the moment and, of `contexts`, those of the events that trigger, its
     `context_fields`; without `contexts` these are absent.
+
+    Rows above `trained` came after training. They are excluded like others, but the encoder reads badly what
+    it was not trained with: it passes over them in a history that holds anything else.
     """
     batch = len(records)
     window = np.frombuffer(b"".join([record[HEADER_BYTES:] for record in records]), dtype="<u8").reshape(
@@ -70,9 +74,12 @@ def encode(
     packed = np.zeros((batch, max_length), dtype=np.uint64)
     # Slices: faster than index arrays, in small batches twice as fast.
     for user, (start, end) in enumerate(zip(starts, ends, strict=False)):
+        exclude[user, : end - start] = rows[start:end]
+    if trained is not None and rows.size and rows.max() > trained:
+        rows, moments, starts, ends = _without_later(rows, moments, starts, ends, trained=trained)
+    for user, (start, end) in enumerate(zip(starts, ends, strict=False)):
         newest = max(start, end - max_length)
         column = max_length - (end - newest)
-        exclude[user, : end - start] = rows[start:end]
         item_ids[user, column:] = rows[newest:end]
         packed[user, column:] = moments[newest:end]
     # Subtract in int64 milliseconds, then cast: float32 has no room for an epoch.
@@ -81,3 +88,20 @@ def encode(
     event_types = (packed & np.uint64(0xFF)).astype(np.int32)
     context = None if context_fields is None else context_codes(now_ms, contexts, context_fields)
     return ModelInputs(item_ids, event_types, time_deltas.astype(np.float32), exclude, context)
+
+
+def _without_later(
+    rows: npt.NDArray[np.int32],
+    moments: npt.NDArray[np.uint64],
+    starts: Sequence[int],
+    ends: Sequence[int],
+    *,
+    trained: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], list[int], list[int]]:
+    """The events on trained items; of a history without any, all."""
+    kept = rows <= trained
+    for start, end in zip(starts, ends, strict=False):
+        if not kept[start:end].any():
+            kept[start:end] = True
+    upto = np.concatenate(([0], np.cumsum(kept)))
+    return rows[kept], moments[kept], upto[list(starts)].tolist(), upto[list(ends)].tolist()

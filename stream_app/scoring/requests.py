@@ -102,6 +102,7 @@ def score_pieces(snapshot: Snapshot, pieces: Sequence[Piece]) -> list[tuple[Piec
         max_length=snapshot.scorer.max_length,
         context_fields=snapshot.manifest.context_fields,
         contexts=contexts,
+        trained=snapshot.manifest.item_count,
     )
     ranked = snapshot.scorer.score(inputs)
     columns = (ranked.topk_ids, ranked.topk_scores, ranked.attention, inputs.item_ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,15 @@ from models.bundle.errors import CorruptBundle, SignatureMismatch
 from models.bundle.items import BundleItems, read_items
 from models.bundle.manifest import Manifest
 from models.bundle.signature import EVENT_TYPES, check_signature, encoder_signature
-from models.bundle.verification import ENCODER_FILE, verify
+from models.bundle.verification import ENCODER_FILE, TOWER_FILE, verify
 from models.bundle.vocabulary import Vocabulary
+from models.bundle.hashing import item_hash
 from stream_app.domain.encoding import EXCLUDE_STEP, ModelInputs
+from stream_app.domain.messages import Item
 from stream_app.scoring.catalogue import Catalogue
 from stream_app.scoring.device import Device
 from stream_app.scoring.golden import check_golden
+from stream_app.scoring.item_tower import ItemTower, TowerRows, open_tower
 from stream_app.scoring.onnx_scorer import open_scorer
 from stream_app.scoring.scorer import Scorer
 
@@ -27,7 +30,7 @@ WARM_BATCHES = (1, 8, 32)
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Session, vocabulary, catalogue, version and role.
+    """Session, vocabulary, catalogue, version and role; `tower` where later items can get rows.
 
     Rows belong to one version: a batch that was encoded with a snapshot is scored and decoded with it.
     """
@@ -38,6 +41,59 @@ class Snapshot:
     vocabulary: Vocabulary
     catalogue: Catalogue
     scorer: Scorer
+    tower: ItemTower | None = None
+
+    @property
+    def added(self) -> int:
+        """How many items got their rows after training."""
+        return len(self.vocabulary) - self.manifest.item_count
+
+    def lacks(self, items: Iterable[Item]) -> list[Item]:
+        """Those that the version was not trained on: the tower's."""
+        items = list(items)
+        hashes = np.fromiter((item_hash(item.item_id) for item in items), dtype=np.uint64, count=len(items))
+        rows = self.vocabulary.rows(hashes)
+        trained = (rows > 0) & (rows <= self.manifest.item_count)
+        return [items[place] for place in np.flatnonzero(~trained).tolist()]
+
+    def write_rows(self, given: TowerRows, *, unavailable_hashes: Container[int] = ()) -> None:
+        """Put rows in force: new ones, and again those of items that got theirs after training.
+
+        For the thread that scores, between two batches; or for any, before the first one. One that scores on
+        beside it meets no row that it could not decode.
+        """
+        hashes = [item_hash(item_id) for item_id in given.item_ids]
+        # By hash, as everywhere; the last one where an item is here twice.
+        place_of = {hashed: place for place, hashed in enumerate(hashes)}
+        there = self.vocabulary.rows(np.fromiter(place_of, dtype=np.uint64, count=len(place_of)))
+        places = np.fromiter(place_of.values(), dtype=np.int64, count=len(place_of))
+        # 1. Room, so that no row lies beyond the tables.
+        new = np.flatnonzero(there == 0)
+        self.catalogue.make_room(len(self.vocabulary) + len(new))
+        # 2. The name: from here on histories may hold the row.
+        there[new] = self.vocabulary.add([given.item_ids[place] for place in places[new].tolist()])
+        # 3. Vector, then bias: from here on lists may. What was trained stays as it is.
+        later = there > self.manifest.item_count
+        rows, places = there[later], places[later]
+        self.catalogue.write(
+            rows,
+            vectors=given.vectors[places],
+            bias=given.bias[places],
+            available=np.array([hashes[place] not in unavailable_hashes for place in places.tolist()], bool),
+        )
+
+    def add_items(
+        self, items: Iterable[Item], *, unavailable_hashes: Container[int] = ()
+    ) -> tuple[tuple[str, str], ...]:
+        """Give rows to all items that it was not trained on, before it serves. Blocks: milliseconds for ten.
+
+        Returns those that get none, with the reason; nothing where the version has no tower.
+        """
+        if self.tower is None:
+            return ()
+        given = self.tower.rows(self.lacks(items))
+        self.write_rows(given, unavailable_hashes=unavailable_hashes)
+        return given.refused
 
     def set_unavailable(self, item_hashes: Iterable[int]) -> None:
         """Make these items unavailable and all others available; those that it does not know are ignored."""
@@ -90,6 +146,7 @@ def load_snapshot(
     check_signature(expected, found=scorer.signature, path=str(folder / ENCODER_FILE))
     # 3. It must answer as the exporter's did, with every item available.
     check_golden(folder, manifest.golden, scorer)
+    tower = _open_tower(folder, manifest)
     # 4. The first calls allocate: not while users wait.
     for batch in WARM_BATCHES:
         scorer.score(_empty_inputs(batch, manifest.max_length, manifest.context_columns))
@@ -100,9 +157,18 @@ def load_snapshot(
         vocabulary=items.vocabulary,
         catalogue=catalogue,
         scorer=scorer,
+        tower=tower,
     )
     snapshot.set_unavailable(unavailable_hashes)
     return snapshot
+
+
+def _open_tower(folder: Path, manifest: Manifest) -> ItemTower | None:
+    if manifest.item_schema is None or manifest.tower_golden is None:  # `verify` saw to it: both, or none
+        return None
+    return open_tower(
+        folder / TOWER_FILE, manifest.item_schema, manifest.tower_golden, width=manifest.width
+    )
 
 
 def _check_event_types(folder: Path, manifest: Manifest) -> None:
