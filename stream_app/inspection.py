@@ -138,13 +138,16 @@ def _score(settings: Settings, folder: Any, record: bytes, items: ItemNames) -> 
         load_snapshot,
     )  # onnxruntime takes its time: only where it is needed
 
-    snapshot = load_snapshot(folder, device=settings.device, unavailable_hashes=items.catalogue.unavailable)
+    unavailable = items.catalogue.unavailable
+    snapshot = load_snapshot(folder, device=settings.device, unavailable_hashes=unavailable)
+    snapshot.add_items(items.catalogue, unavailable_hashes=unavailable)
     inputs = encode(
         [record],
         [time.time_ns() // 1_000_000],
         snapshot.vocabulary,
         max_length=snapshot.scorer.max_length,
         context_fields=snapshot.manifest.context_fields,
+        trained=snapshot.manifest.item_count,
     )
     if not knows(inputs.item_ids)[0]:
         return None

@@ -60,9 +60,7 @@ class ItemTower:
             item_ids=[items[row].item_id for row in kept.tolist()],
             vectors=vectors[kept],
             bias=biases[kept],
-            refused=tuple(
-                (items[row].item_id, fault[row]) for row in np.flatnonzero(fault != "").tolist()
-            ),
+            refused=tuple((items[row].item_id, fault[row]) for row in np.flatnonzero(fault != "").tolist()),
         )
 
     def run(self, inputs: ItemInputs) -> TowerOutputs:

@@ -2,7 +2,7 @@
 
 Nothing waits for a batch to fill: a thread takes what has queued up while it scored the last one, at most
 `max_batch` rows. So a lone request is scored at once, and under load batches fill by themselves. Encoding is
-done there too, beside the event loop.
+done there too, beside the event loop. What changes in a catalogue is written there, between two batches.
 """
 
 from __future__ import annotations
@@ -12,13 +12,25 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from stream_app.scoring.item_tower import TowerRows
 from stream_app.scoring.requests import Context, Piece, Request, Scored, nothing, score_pieces
 from stream_app.scoring.snapshot import Snapshot
 
 _T = TypeVar("_T")
+
+
+class _Wake(Enum):
+    """Put into the queue where there is something to write, and perhaps nothing to score."""
+
+    WAKE = 0
+
+
+_Queued = Piece | _Wake | None
+"""None ends the thread."""
 
 
 class ScoringDead(Exception):
@@ -43,11 +55,12 @@ class ScoringThread:
         self._on_batch = on_batch
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: SimpleQueue[Piece | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Queued] = SimpleQueue()
         self._snapshot: Snapshot | None = None
         self._pending: set[Request] = set()
         self._unavailable: set[int] = set()
         self._changed: deque[int] = deque()
+        self._new_rows: deque[tuple[Snapshot, TowerRows]] = deque()
         self._changing = threading.Lock()
         self._counting = threading.Lock()
         self._dead: BaseException | None = None
@@ -130,6 +143,14 @@ class ScoringThread:
             self._unavailable.add(item_hash)
         self._changed.append(item_hash)
 
+    def write_rows(self, snapshot: Snapshot, rows: TowerRows) -> None:
+        """Put rows of a snapshot in force before its next batch, and at once where nothing is being scored.
+
+        A snapshot that serves no longer takes them too: its requests in flight may have asked for them.
+        """
+        self._new_rows.append((snapshot, rows))
+        self._queue.put(_Wake.WAKE)
+
     def _run(self) -> None:
         carried: Piece | None = None
         try:
@@ -138,6 +159,9 @@ class ScoringThread:
                 if first is None or self._dead is not None:
                     self._queue.put(None)  # for the other thread
                     return
+                if isinstance(first, _Wake):
+                    self._apply_changes()
+                    continue
                 pieces, carried = self._fill(first)
                 self._apply_changes()
                 self._score(first.request.snapshot, pieces)
@@ -155,6 +179,8 @@ class ScoringThread:
             if piece is None:
                 self._queue.put(None)
                 break
+            if isinstance(piece, _Wake):
+                continue  # changes are applied before each batch
             if piece.request.snapshot is not first.request.snapshot:
                 return pieces, piece
             head, rest = piece.split(room)
@@ -165,9 +191,12 @@ class ScoringThread:
         return pieces, None
 
     def _apply_changes(self) -> None:
-        if not self._changed:
+        if not self._changed and not self._new_rows:
             return
         with self._changing:
+            while self._new_rows:
+                target, rows = self._new_rows.popleft()
+                target.write_rows(rows, unavailable_hashes=self._unavailable)
             snapshot = self._snapshot
             changed = {self._changed.popleft() for _ in range(len(self._changed))}
             if snapshot is not None:

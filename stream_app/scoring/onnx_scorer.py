@@ -24,8 +24,8 @@ _OUTPUTS = ("topk_ids", "topk_scores", "attention")
 class OnnxScorer:
     """A session with its catalogue.
 
-    On the CPU the graph reads the catalogue's own memory. On a GPU the tables are copied there, and sent again
-    after they changed.
+    On the CPU the graph reads the catalogue's own memory. On a GPU the tables are copied there, and sent
+    again after they changed.
     """
 
     def __init__(

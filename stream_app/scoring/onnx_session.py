@@ -34,8 +34,11 @@ def require_device(device: Device) -> None:
 
 
 def open_session(path: Path, device: Device) -> ort.InferenceSession:
-    """Raises DeviceUnavailable where `cuda` was asked for and is not there, CorruptBundle where the graph cannot
-    be opened."""
+    """Open a graph.
+
+    Raises DeviceUnavailable where `cuda` was asked for and is not there, CorruptBundle where it cannot be
+    opened.
+    """
     require_device(device)
     if device == "cpu" or (device == "auto" and (reason := _why_no_cuda())):
         if device == "auto":

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.errors import CorruptBundle, SignatureMismatch
+from models.bundle.hashing import item_hash
 from models.bundle.items import BundleItems, read_items
 from models.bundle.manifest import Manifest
 from models.bundle.signature import EVENT_TYPES, check_signature, encoder_signature
 from models.bundle.verification import ENCODER_FILE, TOWER_FILE, verify
 from models.bundle.vocabulary import Vocabulary
-from models.bundle.hashing import item_hash
 from stream_app.domain.encoding import EXCLUDE_STEP, ModelInputs
 from stream_app.domain.messages import Item
 from stream_app.scoring.catalogue import Catalogue
@@ -166,9 +166,7 @@ def load_snapshot(
 def _open_tower(folder: Path, manifest: Manifest) -> ItemTower | None:
     if manifest.item_schema is None or manifest.tower_golden is None:  # `verify` saw to it: both, or none
         return None
-    return open_tower(
-        folder / TOWER_FILE, manifest.item_schema, manifest.tower_golden, width=manifest.width
-    )
+    return open_tower(folder / TOWER_FILE, manifest.item_schema, manifest.tower_golden, width=manifest.width)
 
 
 def _check_event_types(folder: Path, manifest: Manifest) -> None:

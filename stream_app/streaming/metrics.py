@@ -36,6 +36,14 @@ class Metrics:
         )  # fmt: skip
         self.model_swaps = Counter("millstream_model_swaps", "Models swapped in", registry=here)
         self.model_refusals = Counter("millstream_model_refusals", "Bundles refused", registry=here)
+        self.item_rows_added = Gauge(
+            "millstream_item_rows_added",
+            "Items of the serving model that came after its training",
+            registry=here,
+        )
+        self.items_refused = Counter(
+            "millstream_items_refused", "Items that could get no row in a model", registry=here
+        )
         self.in_flight = Gauge("millstream_chunks_in_flight", "Chunks under way", registry=here)
 
 

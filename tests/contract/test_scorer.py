@@ -97,6 +97,44 @@ def test_an_unavailable_item_is_out_at_once_and_back_at_once(subject: Subject, i
     assert_same(subject.scorer.score(inputs), before)
 
 
+def give_rows(subject: Subject, rows: range, *, like: int) -> None:
+    """Rows with the vector of another, each ranked a little above the one before it, and above that other."""
+    catalogue = subject.catalogue
+    catalogue.make_room(rows.stop - 1)
+    catalogue.write(
+        np.array(rows),
+        vectors=np.repeat(catalogue.vectors[[like]], len(rows), axis=0),
+        bias=catalogue.bias[like] + np.arange(1, len(rows) + 1, dtype=np.float32),
+        available=np.ones(len(rows), dtype=np.bool_),
+    )
+
+
+@pytest.mark.parametrize("count", [1, 5, 600], ids=lambda count: f"{count}-rows")
+def test_rows_that_are_added_are_ranked_from_the_next_batch_on(
+    subject: Subject, inputs: ModelInputs, count: int
+) -> None:
+    before = subject.scorer.score(inputs)
+    capacity, best = subject.catalogue.rows, int(before.topk_ids[0, 0])
+    rows = range(ITEMS + 1, ITEMS + 1 + count)
+    give_rows(subject, rows, like=best)
+    assert (subject.catalogue.rows > capacity) == (count == 600)
+    after = subject.scorer.score(inputs)
+    top = min(count, K_LIMIT)
+    assert after.topk_ids[0, :top].tolist() == list(reversed(rows))[:top]
+    expected = before.topk_scores[0, 0] + np.arange(count, count - top, -1)
+    np.testing.assert_allclose(after.topk_scores[0, :top], expected, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(after.attention, before.attention, atol=1e-6)
+    # They can be read in a history, excluded, and taken out.
+    seen = replace(
+        inputs,
+        item_ids=np.where(inputs.item_ids == best, rows[0], inputs.item_ids).astype(np.int32),
+        exclude_ids=np.concatenate([inputs.exclude_ids, np.full((7, 32), rows[-1], np.int32)], axis=1),
+    )
+    assert rows[-1] not in subject.scorer.score(seen).topk_ids
+    subject.catalogue.set_available(np.array(rows), available=False)
+    assert_same(subject.scorer.score(inputs), before)
+
+
 def test_attention_is_a_distribution_over_the_real_positions(subject: Subject, inputs: ModelInputs) -> None:
     attention = subject.scorer.score(inputs).attention
     empty = (inputs.item_ids == 0).all(axis=1)

@@ -83,20 +83,67 @@ def test_every_change_raises_the_revision() -> None:
     assert revisions == sorted(set(revisions))
 
 
-def test_a_grown_table_keeps_rows_and_availability_and_has_room() -> None:
-    table = catalogue(items=10)
+def write(table: Catalogue, rows: list[int], *, bias: float = 5.0, available: bool = True) -> None:
+    count = len(rows)
+    table.write(
+        np.array(rows),
+        vectors=np.full((count, 4), 7, np.float32),
+        bias=np.full(count, bias, np.float32),
+        available=np.full(count, available),
+    )
+
+
+def test_a_written_row_is_ranked_with_its_own_bias_and_can_leave_and_come_back() -> None:
+    table = catalogue()
+    write(table, [11, 12])
+    assert (table.vectors[[11, 12]] == 7).all() and table.bias[11] == 5
+    table.set_available(11, available=False)
+    assert not table.is_available(11)
+    table.set_available(11, available=True)
+    assert table.bias[11] == 5
+
+
+def test_a_row_that_is_written_unavailable_keeps_its_bias_for_later() -> None:
+    table = catalogue()
+    write(table, [11], available=False)
+    assert not table.is_available(11)
+    table.set_unavailable([])
+    assert table.bias[11] == 5
+
+
+def test_writing_raises_both_revisions() -> None:
+    table = catalogue()
+    before = table.revision, table.vectors_revision
+    write(table, [11])
+    assert table.revision > before[0] and table.vectors_revision > before[1]
+
+
+@pytest.mark.parametrize("row", [-1, 0, 256])
+def test_padding_and_rows_beyond_the_table_are_not_written(row: int) -> None:
+    table = catalogue()
+    vectors = table.vectors.copy()
+    with pytest.raises(IndexError):
+        write(table, [3, row])
+    np.testing.assert_array_equal(table.vectors, vectors)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_table_that_grows_keeps_rows_availability_and_type_and_has_room(dtype: str) -> None:
+    small = catalogue(items=10)
+    table = Catalogue(vectors=small.vectors, bias=small.bias, dtype=dtype)
     table.set_available(2, available=False)
-    larger = table.grown(512)
-    assert (larger.rows, table.rows) == (512, 256)
-    np.testing.assert_array_equal(larger.vectors[:256], table.vectors)
-    assert not larger.is_available(2) and larger.is_available(3) and not larger.is_available(300)
-    larger.set_available(2, available=True)
-    assert larger.bias[2] == 1 and table.bias[2] == OUT
-
-
-def test_a_table_does_not_shrink() -> None:
-    with pytest.raises(ValueError, match="cannot shrink"):
-        catalogue().grown(0)
+    before = table.tables
+    table.make_room(255)
+    assert table.tables is before, "a row for each of 255 items and padding is there"
+    table.make_room(256)
+    assert table.rows == 512 and table.vectors.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(table.vectors[:256], before.vectors)
+    assert not table.is_available(2) and table.is_available(3) and not table.is_available(300)
+    table.set_available([2, 300], available=True)
+    assert table.bias[2] == 1 and not table.is_available(300)
+    write(table, [256])
+    assert table.is_available(256)
+    assert before.bias[2] == OUT, "who still reads the former tables sees no change"
 
 
 @pytest.mark.parametrize(("vectors", "bias"), [((256, 4), 255), ((256,), 256), ((100, 4), 100), ((0, 4), 0)])
@@ -108,4 +155,3 @@ def test_tables_of_other_shapes_are_refused(vectors: tuple[int, ...], bias: int)
 def test_vectors_take_the_type_that_the_graph_wants() -> None:
     table = Catalogue(vectors=np.ones((256, 4), np.float32), bias=np.zeros(256, np.float32), dtype="float16")
     assert table.vectors.dtype == np.float16 and table.bias.dtype == np.float32
-    assert table.grown(512).vectors.dtype == np.float16

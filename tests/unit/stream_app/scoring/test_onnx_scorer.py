@@ -7,10 +7,11 @@ import pytest
 
 from models.bundle.items import read_items
 from models.bundle.verification import ENCODER_FILE
-from stream_app.scoring import onnx_scorer
+from stream_app.scoring import onnx_session
 from stream_app.scoring.catalogue import Catalogue
 from stream_app.scoring.device import Device, DeviceUnavailable, cuda_device_count
-from stream_app.scoring.onnx_scorer import OnnxScorer, open_scorer, require_device
+from stream_app.scoring.onnx_scorer import OnnxScorer, open_scorer
+from stream_app.scoring.onnx_session import require_device
 from tests.tiny_bundle import make_tiny_bundle
 
 without_gpu = pytest.mark.skipif(cuda_device_count() > 0, reason="a CUDA device is here")
@@ -43,7 +44,7 @@ def test_auto_takes_the_cpu_and_says_so_once_and_nothing_else(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(onnx_scorer, "_said", set())
+    monkeypatch.setattr(onnx_session, "_said", set())
     with caplog.at_level(logging.INFO):
         assert open_tiny(tmp_path / "a", "auto").device == "cpu"
         assert open_tiny(tmp_path / "b", "auto").device == "cpu"
@@ -61,8 +62,8 @@ def test_a_device_that_onnxruntime_cannot_use_is_not_taken_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # As on a machine with a driver, but without a usable CUDA: the session falls back to the CPU by itself.
-    monkeypatch.setattr(onnx_scorer, "_why_no_cuda", lambda: None)
-    monkeypatch.setattr(onnx_scorer, "_said", set())
+    monkeypatch.setattr(onnx_session, "_why_no_cuda", lambda: None)
+    monkeypatch.setattr(onnx_session, "_said", set())
     with pytest.raises(DeviceUnavailable, match="cannot use the device"):
         open_tiny(tmp_path / "a", "cuda")
     assert open_tiny(tmp_path / "b", "auto").device == "cpu"
@@ -74,7 +75,7 @@ def test_the_cpu_is_always_there() -> None:
     require_device("auto")
 
 
-def test_onnxruntime_is_imported_by_one_file_only() -> None:
-    source = Path(onnx_scorer.__file__).parents[1]
-    importing = [path.name for path in source.rglob("*.py") if "import onnxruntime" in path.read_text()]
-    assert importing == ["onnx_scorer.py"]
+def test_onnxruntime_is_imported_by_its_own_files_only() -> None:
+    source = Path(onnx_session.__file__).parents[1]
+    importing = {path.name for path in source.rglob("*.py") if "import onnxruntime" in path.read_text()}
+    assert importing == {"onnx_scorer.py", "onnx_session.py", "onnx_tables.py"}
