@@ -38,6 +38,11 @@ class NewItems:
         items.on_item(self.note)
         metrics.item_rows_added.set_function(self._added)
 
+    @property
+    def waiting(self) -> int:
+        """Items that were told of and not looked at yet."""
+        return len(self._waiting)
+
     def note(self, item: Item) -> None:
         """An item is new, or something else is told of it."""
         hashed = item_hash(item.item_id)

@@ -153,3 +153,28 @@ def test_the_inputs_are_whole_arrays_as_a_session_takes_them() -> None:
     found = encode([record("i0"), record("i1", "i2")], [NOW_MS] * 2, KNOWN, max_length=1)
     for array in (found.item_ids, found.event_types, found.time_deltas, found.exclude_ids):
         assert array.flags.c_contiguous and array.flags.writeable
+
+
+@given(
+    windows=st.lists(st.lists(st.integers(0, 39), max_size=30), max_size=5),
+    trained=st.integers(0, 40),
+    max_length=st.integers(1, 12),
+)
+def test_items_that_came_after_training_are_seen_and_read_only_where_there_is_nothing_else(
+    windows: list[list[int]], trained: int, max_length: int
+) -> None:
+    records = [record(*(f"i{number}" for number in window)) for window in windows]
+    now_ms = [NOW_MS + DAY_MS] * len(records)
+    found = encode(records, now_ms, KNOWN, max_length=max_length, trained=trained)
+    whole = encode(records, now_ms, KNOWN, max_length=max_length)
+    np.testing.assert_array_equal(found.exclude_ids, whole.exclude_ids)
+    read = [[number for number in window if number < trained] or window for window in windows]
+    # The moments stay those of the events that are read.
+    for row, (window, numbers) in enumerate(zip(windows, read, strict=True)):
+        last = numbers[-max_length:]
+        padding = max_length - len(last)
+        assert found.item_ids[row].tolist() == [0] * padding + [number + 1 for number in last]
+        places = [at for at, number in enumerate(window) if number < trained or numbers is window]
+        ages_s = [DAY_MS / 1000 - at for at in places[-max_length:]]
+        np.testing.assert_allclose(found.time_deltas[row], [0.0] * padding + ages_s, atol=0.01)
+        assert found.event_types[row].tolist() == [0] * padding + [1] * len(last)

@@ -53,3 +53,61 @@ def test_a_bad_record_is_named_and_changes_nothing() -> None:
         assert word in (catalogue.apply(key, value) or "")
     assert "differs" in (catalogue.apply(b"cup", encode(Item(item_id="tea"))) or "")
     assert len(catalogue) == 1
+
+
+class Clock:
+    now_ms = 1_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def publish(catalogue: ItemCatalogue, item_id: str, at_ms: int | None, *, available: bool = True) -> None:
+    item = Item(item_id=item_id, published_at=at_ms, available=available)
+    assert catalogue.apply(item_id.encode(), encode(item)) is None
+
+
+def test_an_item_may_not_be_recommended_before_it_is_published() -> None:
+    clock, heard = Clock(), []
+    catalogue = ItemCatalogue(clock_ms=clock)
+    catalogue.on_availability(lambda hashed, available: heard.append((hashed, available)))
+    for item_id, at_ms in (("tea", 2_000), ("cup", 3_000), ("pot", 1_000), ("jug", None)):
+        publish(catalogue, item_id, at_ms)
+    assert catalogue.unavailable == {item_hash("tea"), item_hash("cup")}
+    clock.now_ms = 1_999
+    catalogue.publish_due()
+    assert not catalogue.available(item_hash("tea"))
+    clock.now_ms = 2_000
+    catalogue.publish_due()
+    assert catalogue.unavailable == {item_hash("cup")}
+    assert heard[-1] == (item_hash("tea"), True)
+
+
+def test_what_was_changed_meanwhile_holds_when_an_item_would_have_been_published() -> None:
+    clock = Clock()
+    catalogue = ItemCatalogue(clock_ms=clock)
+    for item_id in ("withdrawn", "retired", "later", "at once", "again"):
+        publish(catalogue, item_id, 2_000)
+    publish(catalogue, "withdrawn", 2_000, available=False)
+    catalogue.apply(b"retired", None)
+    publish(catalogue, "later", 9_000)
+    publish(catalogue, "at once", None)
+    catalogue.apply(b"again", None)
+    publish(catalogue, "again", 2_000)
+    assert catalogue.available(item_hash("at once"))
+    clock.now_ms = 2_000
+    catalogue.publish_due()
+    assert catalogue.unavailable == {item_hash(one) for one in ("withdrawn", "retired", "later")}
+    clock.now_ms = 2**70
+    catalogue.publish_due()
+    assert catalogue.available(item_hash("later"))
+
+
+def test_who_listens_hears_of_each_item_and_of_what_is_told_anew() -> None:
+    catalogue, heard = ItemCatalogue(), []
+    catalogue.on_item(lambda item: heard.append((item.item_id, item.title)))
+    for title in ("Tea", "Tea", "Green tea"):
+        catalogue.apply(b"tea", encode(Item(item_id="tea", title=title)))
+    catalogue.apply(b"tea", None)
+    catalogue.apply(b"tea", encode(Item(item_id="tea", title="Green tea")))
+    assert heard == [("tea", "Tea"), ("tea", "Green tea"), ("tea", "Green tea")]
