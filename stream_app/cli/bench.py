@@ -258,6 +258,16 @@ def scorer(
     _answer(results, scorer_ratios(results), as_json=as_json)
 
 
+@app.command("new-items")
+def new_items(model: Model = RANDOM, rounds: Rounds = 5, as_json: AsJson = False) -> None:
+    """How soon an item that came after training has its row, and what such items cost the others."""
+    from stream_app.bench.new_items import bench_new_items
+
+    with bundle_of(model or RANDOM, told=True) as folder:
+        results, ratios = bench_new_items(folder, rounds=rounds)
+    _answer(results, ratios, as_json=as_json)
+
+
 def _quiet() -> None:
     # A topic made a moment ago has no leader yet: aiokafka says so, and tries again.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

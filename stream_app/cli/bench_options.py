@@ -41,8 +41,9 @@ class Deliver(StrEnum):
 
 
 @contextmanager
-def bundle_of(model: str) -> Iterator[Path]:
-    """The folder of a bundle; one of random weights is made for the purpose and removed."""
+def bundle_of(model: str, *, told: bool = False) -> Iterator[Path]:
+    """The folder of a bundle; one of random weights is made for the purpose and removed, with an item tower
+    where its items are `told` of."""
     if model != RANDOM:
         yield Path(model)
         return
@@ -55,7 +56,12 @@ def bundle_of(model: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="millstream-bench-") as folder:
         bundle = Path(folder) / "untrained"
         say("exporting a model of random weights …")
-        export_untrained(bundle, items=RANDOM_ITEMS)
+        items = []
+        if told:
+            from stream_app.bench.new_items import some_items
+
+            items = some_items(RANDOM_ITEMS)
+        export_untrained(bundle, items=RANDOM_ITEMS, told=items)
         yield bundle
 
 

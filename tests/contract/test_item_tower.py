@@ -18,12 +18,15 @@ import pytest
 from models.bundle.errors import BundleError, CorruptBundle, SignatureMismatch, WrongAnswers
 from models.bundle.manifest import MANIFEST_FILE
 from models.bundle.verification import TOWER_FILE, describe_files
+from stream_app.bench.new_items import some_items
 from stream_app.domain.messages import Item
 from stream_app.scoring.item_tower import ItemTower
 from stream_app.scoring.snapshot import load_snapshot
+from tests.tiny_bundle import random_inputs
 from tests.unit.training.item_worlds import FIT, RULES, table, two_worlds
 from training.export import export
 from training.train import train
+from training.untrained import export_untrained
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,26 @@ def test_a_row_is_the_same_whatever_else_is_asked_for(tower: ItemTower) -> None:
 
 def test_no_items_are_no_rows(tower: ItemTower) -> None:
     assert len(tower.rows([])) == 0
+
+
+def test_a_graph_that_ranks_in_blocks_goes_on_when_its_catalogue_has_grown(tmp_path: Path) -> None:
+    # Which top-k a graph has is settled by its rows at the export: with K = 2 blocks from 1,024 on.
+    k, trained, later = 2, 1_200, 900
+    export_untrained(
+        tmp_path, items=trained, max_length=10, width=16, k_limit=k, told=some_items(trained, name="trained")
+    )
+    snapshot = load_snapshot(tmp_path, device="cpu")
+    rows = snapshot.catalogue.rows
+    assert snapshot.add_items(some_items(later, name="later", seed=1)) == ()
+    assert snapshot.catalogue.rows > rows
+    random = np.random.default_rng(3)
+    inputs = random_inputs(random, batch=8, max_length=10, items=trained)
+    for best in random.choice(np.arange(1, trained + later + 1), size=20, replace=False).tolist():
+        snapshot.catalogue.bias[best] += 50
+        found = snapshot.scorer.score(inputs).topk_ids
+        excluded = (inputs.exclude_ids == best).any(axis=1)
+        assert ((found[:, 0] == best) | excluded).all()
+        snapshot.catalogue.bias[best] -= 50
 
 
 Spoil = Callable[[Path, dict[str, Any]], None]
