@@ -69,6 +69,7 @@ def test_a_rank_without_a_window_has_something_to_encode_and_nothing_to_learn(tm
     assert not batch["targets"].any() and float(weight_of(batch)) == 0
 
 
+@pytest.mark.timeout(600)
 def test_two_processes_come_to_the_weights_of_one(log: Interactions, tmp_path: Path) -> None:
     lines: list[str] = []
     one = _train(log, devices=1)
@@ -88,6 +89,7 @@ def test_two_processes_come_to_the_weights_of_one(log: Interactions, tmp_path: P
     assert not torch.distributed.is_initialized()
 
 
+@pytest.mark.timeout(600)
 def test_a_process_that_dies_ends_the_fit_in_one_line(log: Interactions) -> None:
     def kill_the_other(line: str) -> None:
         (other,) = psutil.Process().children()

@@ -46,6 +46,7 @@ def _killed_at(folder: Path, *, epoch: int, batch: int) -> None:
     assert process.wait() == -9
 
 
+@pytest.mark.timeout(600)  # three processes, each with an import of torch
 def test_killed_in_the_middle_of_an_epoch_it_ends_at_the_same_bits(tmp_path: Path) -> None:
     whole = _start(tmp_path / "whole.pt", tmp_path / "other")
     _killed_at(tmp_path, epoch=1, batch=4)
