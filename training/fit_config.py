@@ -12,8 +12,8 @@ class FitConfig:
     `seconds`, where given, ends the fit even before `epochs` are done; the learning rate falls in time for
     it, and the result then depends on the machine's speed. A target that is `recency_half_life_days` older
     than the log's end counts half: what is chosen changes, and it is the present that is predicted.
-    What is learnt of items' fields learns at `item_fields_rate` of the rate: at the whole, tokens of few items
-    are learnt by heart.
+    What is learnt of items' fields learns at `item_fields_rate` of the rate: at the whole of it, tokens of
+    few items are learnt by heart.
     """
 
     epochs: int = 3
