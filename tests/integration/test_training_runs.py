@@ -19,7 +19,7 @@ from training.checkpoint import load
 __all__ = ["run_here"]
 
 pytestmark = pytest.mark.timeout(900)  # each process imports torch, beside whatever else runs
-TRAIN = ("train", "log.parquet", "--epochs", "40", "--batch-size", "4", "--validation", "last")
+TRAIN = ("train", "log.parquet", "--epochs", "8", "--batch-size", "4", "--validation", "last")
 LIMIT_S = 400
 
 
@@ -89,14 +89,14 @@ def test_a_preset_gives_the_size_and_options_go_before_it(run_here: RunHere, tmp
     code, answer, said = run_here("train", "log.parquet", *quick)
     assert code == 0 and "epoch 1 of 1: loss" in said and "held out NDCG@10" in said
     manifest = read_manifest(Registry(tmp_path / ".millstream" / "registry").fetch(answer["version"]))
-    assert (manifest.max_length, manifest.width) == (200, 128)
+    assert (manifest.max_length, manifest.width) == (200, 64)
     code, answer, said = run_here("evaluate", "log.parquet", "--models", "attention", *quick)
     assert code == 0 and "attention: epoch 1 of 1: loss" in said and "held out NDCG@10" in said
     code, answer, said = run_here("retrain", "log.parquet", "--no-announce", "--force", *quick)
     assert code == 0 and said.count("epoch 1 of 1: loss") == 2
     assert said.count("held out NDCG@10") == 1  # what is published was fitted once more, on everything
     manifest = read_manifest(Registry(tmp_path / ".millstream" / "registry").fetch(answer["version"]))
-    assert (manifest.max_length, manifest.width) == (200, 128)
+    assert (manifest.max_length, manifest.width) == (200, 64)
 
 
 def test_a_learning_rate_that_is_too_high_is_one_line(run_here: RunHere, tmp_path: Path) -> None:
