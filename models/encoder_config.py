@@ -17,7 +17,7 @@ class EncoderConfig:
     """`max_length` is L, `width` is d.
 
     `context` names the fields of an event's context that the model hears of, besides the hour and the
-    weekday: () for these two alone, None for no context at all.
+    weekday: () for these two alone, None for no context at all. Raises ValueError for sizes that cannot be.
     """
 
     max_length: int = 50
@@ -27,6 +27,17 @@ class EncoderConfig:
     dropout: float = 0.3
     attention: Attention = "relative-time"
     context: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_length", "width", "blocks", "heads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.width % self.heads:
+            raise ValueError(
+                f"width {self.width} cannot be cut into {self.heads} heads; choose a multiple of the heads"
+            )
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"dropout is {self.dropout:g}; it must be at least 0 and below 1")
 
     @property
     def context_columns(self) -> int:

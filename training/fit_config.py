@@ -25,6 +25,8 @@ class FitConfig:
     type_weights          what a target of a type counts, where not 1 (positive types) or 0 (the others);
                           below 0 it counts against its item, as for a dislike
     group_lengths         batches of windows of about one length, cut to the longest: less padding to compute
+    item_fields_rate      what is learnt of items' fields learns at this part of the rate: at the whole of it,
+                          tokens of few items are learnt by heart
     validation            last: each user's last event is held out; newest: the newest `validation_share` of
                           the log by time. What is held out is never a target, and after every epoch at most
                           `validation_questions` of it are asked; the best epoch's weights come out

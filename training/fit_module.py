@@ -152,23 +152,25 @@ class FitModule(lightning.LightningModule):
             self._write_log({"loss": self.progress.step_losses[-1], **figures}, step=step)
 
     def on_train_epoch_end(self) -> None:
+        if self.progress.step_losses:
+            self._end_epoch()
+        ended = self.progress.epochs_done >= self._config.epochs
+        self.progress.finished = self.trainer.should_stop or ended
+
+    def _end_epoch(self) -> None:
         progress, config = self.progress, self._config
-        if not progress.step_losses:
-            return
         loss = progress.end_epoch()
-        progress.steps = self.global_step
         figures, told = {"epoch_loss": loss}, f"loss {loss:.3f}"
         if self._questions is not None:
             ndcg, hit_rate = self._validate(self._questions)
             figures |= {"ndcg@10": ndcg, "hr@10": hit_rate}
             told += f", held out NDCG@10 {ndcg:.4f}, HR@10 {hit_rate:.4f}"
         self._write_log(figures, step=self.global_step)
-        progress.elapsed_s = time.monotonic() - self._started_s
+        progress.steps, progress.elapsed_s = self.global_step, time.monotonic() - self._started_s
         self._say(f"epoch {progress.epochs_done} of {config.epochs}: {told}, {progress.elapsed_s:.0f} s")
         if progress.is_stale(config.patience):
             self.trainer.should_stop = True
-            self._say(f"no better for {config.patience} epochs: epoch {progress.best_epoch} is the best")
-        progress.finished = self.trainer.should_stop or progress.epochs_done >= config.epochs
+            self._say(f"no better NDCG@10 since epoch {progress.best_epoch}, whose weights are kept")
 
     def _validate(self, questions: Questions) -> tuple[float, float]:
         """NDCG@10 and HR@10 of all ranks' answers together; the best weights so far are kept."""

@@ -80,9 +80,10 @@ def fit(
         resumed=resumed,
     )
     if resumed is not None:
-        say(f"going on from {resumed}")
         stored = stored_in(resumed)
-        if stored["progress"]["finished"]:
+        finished = stored["progress"]["finished"]
+        say(f"{resumed} is the end of this fit" if finished else f"going on from {resumed}")
+        if finished:
             progress = FitProgress(**stored["progress"])
             weights = stored["best"] or _weights_in(resumed)
             return _finish(model, weights, progress)
@@ -125,16 +126,27 @@ def run_fit(
             enable_model_summary=False,
             enable_progress_bar=show_progress,
             callbacks=callbacks,
-            num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
             use_distributed_sampler=False,
             deterministic=torch.cuda.is_available(),
         )
         try:
             fit_interruptibly(trainer, module, task.resumed)
+            _require_numbers(task.model, config)
+            if writer is not None:
+                writer.settle(trainer)
         except TrainingDiverged as error:
             raise _with_way_back(error, writer) from error
     return _finish(task.model, module.best, module.progress)
+
+
+def _require_numbers(model: SequenceModel, config: FitConfig) -> None:
+    # The last step's weights are in no loss yet.
+    if not all(bool(weights.isfinite().all()) for weights in model.parameters()):
+        raise TrainingDiverged(
+            f"the weights are no numbers after the last step; lower the learning rate, "
+            f"now {config.learning_rate:g}"
+        )
 
 
 def _with_way_back(error: TrainingDiverged, writer: CheckpointWriter | None) -> TrainingDiverged:

@@ -25,7 +25,7 @@ class TowerConfig:
     id_dropout   how often an item's id is left out in training
     half_trust   events at which an id is trusted as much as a field that knows the item's vector
     half_weight  events at which an item has half of the most weight in the regressions at the start
-    text_ridge, dense_ridge  how far texts, and numbers and embedding, are drawn to zero at the start
+    text_ridge, number_ridge, embedding_ridge  how far each is drawn to zero at the start
     welcome      added to the bias of items that nobody has touched, in nats: they are shown somewhat oftener
                  than they are known to be taken, or nobody would ever take them
     """
@@ -34,7 +34,8 @@ class TowerConfig:
     half_trust: float = 2.0
     half_weight: float = 20.0
     text_ridge: float = 0.03
-    dense_ridge: float = 30.0
+    number_ridge: float = 30.0
+    embedding_ridge: float = 1.0
     welcome: float = 1.5
 
 
@@ -69,11 +70,11 @@ def known_items(
         weight=(weight / size.clamp(min=1e-3)).reshape(-1, 1),
         ridge=config.text_ridge,
     )
-    for table, given in (
-        (tower.numbers, number_basis(torch.from_numpy(inputs.numbers))),
-        (tower.embedding, unit_embedding(torch.from_numpy(inputs.embedding))),
+    for table, given, ridge in (
+        (tower.numbers, number_basis(torch.from_numpy(inputs.numbers)), config.number_ridge),
+        (tower.embedding, unit_embedding(torch.from_numpy(inputs.embedding)), config.embedding_ridge),
     ):
-        squares = given.T @ (weight * given) + config.dense_ridge * torch.eye(given.shape[1])
+        squares = given.T @ (weight * given) + ridge * torch.eye(given.shape[1])
         table.data = torch.linalg.solve(squares, given.T @ (weight * wanted))
     trust = torch.from_numpy(np.log((counts + 0.1) / config.half_trust)).float()
     return KnownItems(tower, inputs, trust=trust, id_dropout=config.id_dropout)

@@ -102,7 +102,8 @@ class CheckpointWriter(Checkpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         self._write(trainer)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+    def settle(self, trainer: lightning.Trainer) -> None:
+        """The fit has ended well: the newest is left alone."""
         self._remove_older(trainer)
 
     def last_good(self) -> Path | None:

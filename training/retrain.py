@@ -121,7 +121,7 @@ def retrain(
     final = candidate
     if config.refit and len(older) < len(log):
         say(f"training on all {len(log)} interactions")
-        final = fit(log)
+        final = fit(log, config=_on_everything(config.fit, candidate))
         clock.lap("refit")
     # 4. Export, check as a worker would, publish.
     with tempfile.TemporaryDirectory(prefix="millstream-") as folder:
@@ -185,6 +185,12 @@ def _first_unseen(log: Interactions, first: int, current: CurrentModel | None) -
         return first
     seen = np.flatnonzero(log.timestamp_ms <= current.last_timestamp_ms)
     return max(first, int(seen[-1]) + 1 if len(seen) else 0)
+
+
+def _on_everything(config: FitConfig, candidate: TrainedModel) -> FitConfig:
+    """As long as was best when something was held out, and now nothing is."""
+    best = candidate.report.best_epoch
+    return config if best is None else replace(config, epochs=best, validation="none", patience=None)
 
 
 class _Clock:

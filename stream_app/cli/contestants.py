@@ -19,11 +19,11 @@ from stream_app.settings import Settings
 if TYPE_CHECKING:
     import polars
 
+    from models.encoder_config import EncoderConfig
     from training.evaluation.planning import Prepared
     from training.evaluation.recommender import Recommender
     from training.fit_config import FitConfig
     from training.interactions import Interactions
-    from training.presets import Preset
     from training.rivals.named import ItemFields
 
 _EVERYTHING = "all"
@@ -60,7 +60,7 @@ def contestants(
     *,
     settings: Settings,
     fit: FitConfig,
-    preset: Preset,
+    encoder: EncoderConfig,
     items: ItemFields,
     log: Interactions,
     whole_ranking: bool = False,
@@ -81,7 +81,7 @@ def contestants(
     parts = RivalParts(
         rules=prepared.rules,
         fit=fit,
-        preset=preset,
+        encoder=encoder,
         items={item_id: fields for item_id, fields in items.items() if item_id not in gone},
         seed=fit.seed,
         k_limit=len(set(kept.items).union(items)) if whole_ranking else RivalParts.k_limit,

@@ -26,6 +26,7 @@ from stream_app.cli.training_parts import (
     PresetOption,
     Seconds,
     Seed,
+    Set,
     Strict,
     configs,
     read_log,
@@ -111,6 +112,7 @@ def evaluate(
     epochs: Epochs = None,
     seconds: Seconds = None,
     seed: Seed = 0,
+    assignments: Set = None,
     split_folder: Annotated[
         Path | None,
         typer.Option("--dump-split", help="Write train, validation and test rows here.", metavar="DIR"),
@@ -134,6 +136,9 @@ def evaluate(
     require_train_extra()
     settings = settings_of(ctx)
     names = check_names(models, settings=settings)
+    rules, encoder, fit = configs(
+        settings, preset=preset, assignments=assignments, epochs=epochs, seconds=seconds, seed=seed
+    )
     log = read_log(
         settings,
         data,
@@ -141,14 +146,13 @@ def evaluate(
         strict=strict,
         like_from=like_from,
         dislike_below=dislike_below,
+        context_fields=encoder.context or (),
     )
     fields = fields_of_items(data, items, settings=settings)
     from training.evaluation.evaluate import EvaluationConfig
     from training.evaluation.evaluate import evaluate as run
     from training.evaluation.planning import ProtocolConfig
-    from training.presets import PRESETS
 
-    rules, fit = configs(settings, preset=preset, epochs=epochs, seconds=seconds, seed=seed)
     config = EvaluationConfig(
         protocol=ProtocolConfig(
             protocol=protocol.value,
@@ -174,7 +178,7 @@ def evaluate(
             names,
             settings=settings,
             fit=fit,
-            preset=PRESETS[preset.value],
+            encoder=encoder,
             items=fields,
             log=log,
             whole_ranking=bool(sampled),

@@ -32,6 +32,7 @@ from stream_app.cli.training_parts import (
     PresetOption,
     Seconds,
     Seed,
+    Set,
     Strict,
     announce_version,
     champion,
@@ -39,7 +40,6 @@ from stream_app.cli.training_parts import (
     open_bundle,
     read_log,
     require_train_extra,
-    with_options,
 )
 
 app = typer.Typer()
@@ -74,6 +74,7 @@ def train(
     devices: Devices = 1,
     seconds: Seconds = None,
     seed: Seed = 0,
+    assignments: Set = None,
     checkpoints: Checkpoints = None,
     checkpoint_minutes: CheckpointMinutes = 5.0,
     logs: Logs = None,
@@ -99,24 +100,29 @@ def train(
     require_train_extra(*(["tensorboard"] if logs else []))
     settings = settings_of(ctx)
     # Before torch, whose import takes seconds.
-    log = read_log(settings, data, format_name=format_name, strict=strict)
+    rules, encoder, fit = configs(
+        settings,
+        preset=preset,
+        assignments=assignments,
+        epochs=epochs,
+        seconds=seconds,
+        seed=seed,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        validation=validation.value if validation else None,
+        patience=patience,
+        precision=precision.value if precision else None,
+        devices=devices,
+    )
+    log = read_log(
+        settings, data, format_name=format_name, strict=strict, context_fields=encoder.context or ()
+    )
     from training.checkpoint import save
     from training.fit_config import FitFolders, without_times
     from training.item_rows import items_of_rows
-    from training.presets import PRESETS
     from training.train import train as fit_model
 
     log = log.part(round(len(log) * since), round(len(log) * until))
-    rules, fit = configs(settings, preset=preset, epochs=epochs, seconds=seconds, seed=seed)
-    options = {
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "validation": validation.value if validation else None,
-        "patience": patience,
-        "precision": precision.value if precision else None,
-        "devices": devices,
-    }
-    fit = with_options(fit, options)
     if patience is not None and fit.validation == "none":
         raise typer.BadParameter("--patience needs a --validation to look at")
     if not log.has_times and validation is None:
@@ -126,7 +132,7 @@ def train(
     trained = fit_model(
         log,
         rules=rules,
-        encoder=PRESETS[preset.value].encoder(),
+        encoder=encoder,
         config=fit,
         items=fields,
         folders=FitFolders(checkpoints=checkpoints, checkpoint_minutes=checkpoint_minutes, logs=logs),
@@ -205,6 +211,7 @@ def retrain(
     epochs: Epochs = None,
     seconds: Seconds = None,
     seed: Seed = 0,
+    assignments: Set = None,
     announce: Annotated[bool, typer.Option(help="Tell the workers, which then take the model over.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -218,15 +225,18 @@ def retrain(
     started_s = time.monotonic()
     require_train_extra()
     settings = settings_of(ctx)
-    log = read_log(settings, data, format_name=format_name, strict=strict)
+    rules, encoder, fit = configs(
+        settings, preset=preset, assignments=assignments, epochs=epochs, seconds=seconds, seed=seed
+    )
+    log = read_log(
+        settings, data, format_name=format_name, strict=strict, context_fields=encoder.context or ()
+    )
     from models.bundle.registry import Registry
     from training.fit_config import without_times
     from training.item_rows import items_of_rows
-    from training.presets import PRESETS
     from training.retrain import RetrainConfig
     from training.retrain import retrain as run
 
-    rules, fit = configs(settings, preset=preset, epochs=epochs, seconds=seconds, seed=seed)
     if not log.has_times:
         fit = without_times(fit)
     registry = Registry(settings.registry)
@@ -238,7 +248,7 @@ def retrain(
         config=RetrainConfig(
             rules=rules,
             fit=fit,
-            encoder=PRESETS[preset.value].encoder(),
+            encoder=encoder,
             newest=newest,
             refit=refit,
             force=force,

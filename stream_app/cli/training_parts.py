@@ -8,7 +8,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -19,6 +19,7 @@ from stream_app.settings import Settings
 
 if TYPE_CHECKING:
     from models.bundle.registry import Registry
+    from models.encoder_config import EncoderConfig
     from training.dataset import HistoryRules
     from training.evaluation.served import ServedModel
     from training.fit_config import FitConfig
@@ -66,6 +67,15 @@ PresetOption = Annotated[
     PresetName,
     typer.Option("--preset", help="The model's size and how it is fitted; other options go before it."),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any other setting of the model, as attention=hard or context=moment,device; docs/training.md "
+        "lists them. Can be given again.",
+        metavar="NAME=VALUE",
+    ),
+]
 Epochs = Annotated[
     int | None, typer.Option(min=1, help="Passes over the log, at most; small: 3, base: 30, large: 60.")
 ]
@@ -90,12 +100,13 @@ def read_log(
     strict: bool = False,
     like_from: float = LIKE_FROM,
     dislike_below: float = DISLIKE_BELOW,
+    context_fields: Sequence[str] = (),
 ) -> Interactions:
     """The interactions of a file, of a folder, or of the events topic; what was left out is told."""
     from training.sources.files import read_interactions
 
     if data == KAFKA:
-        log = asyncio.run(_read_topic(settings))
+        log = asyncio.run(_read_topic(settings, context_fields))
     else:
         name = format_name.value if format_name else None
         log = read_interactions(
@@ -104,6 +115,7 @@ def read_log(
             strict=strict,
             like_from=like_from,
             dislike_below=dislike_below,
+            context_fields=context_fields,
         )
     tell_rejected(log.rejected, log.rejected_rows)
     return log
@@ -117,7 +129,7 @@ def tell_rejected(rejected: Mapping[str, int], rows: Sequence[RejectedRow]) -> N
         say(f"  {row.file}, line {row.line}: {row.reason}")
 
 
-async def _read_topic(settings: Settings) -> Interactions:
+async def _read_topic(settings: Settings, context_fields: Sequence[str]) -> Interactions:
     from stream_app.streaming.whole_topic import open_reader, read_whole
     from training.sources.kafka import collect
 
@@ -125,37 +137,47 @@ async def _read_topic(settings: Settings) -> Interactions:
     consumer = open_reader(kafka)
     await consumer.start()
     try:
-        return await collect(read_whole(consumer, topic, kafka=kafka))
+        return await collect(read_whole(consumer, topic, kafka=kafka), context_fields=context_fields)
     finally:
         await consumer.stop()
+
+
+class Learning(NamedTuple):
+    """Histories as the worker keeps them, what is learnt from them, and how."""
+
+    rules: HistoryRules
+    encoder: EncoderConfig
+    fit: FitConfig
 
 
 def configs(
     settings: Settings,
     *,
     preset: PresetName = PresetName.small,
-    epochs: int | None,
-    seconds: float | None,
-    seed: int,
-) -> tuple[HistoryRules, FitConfig]:
-    """Histories as the worker keeps them, and how to learn from them."""
+    assignments: Sequence[str] | None = None,
+    **options: Any,
+) -> Learning:
+    """What a preset says, then `assignments` (--set), then the fit's `options`; None is one not given.
+
+    Raises BadParameter for a setting that cannot be.
+    """
     from training.dataset import HistoryRules
+    from training.errors import TrainingError
+    from training.model_settings import with_settings
     from training.presets import PRESETS
 
-    sizes = PRESETS[preset.value]
+    try:
+        encoder, fit = with_settings(PRESETS[preset.value], assignments or ())
+    except TrainingError as error:
+        raise typer.BadParameter(f"--set {error}") from error
     rules = HistoryRules(
-        max_length=sizes.max_length,
+        max_length=encoder.max_length,
         history_limit=settings.history_limit,
         max_age_ms=round(settings.history_days * _DAY_MS),
         positive_types=settings.positive_types,
     )
-    return rules, with_options(sizes.fit, {"epochs": epochs, "seconds": seconds, "seed": seed})
-
-
-def with_options(fit: FitConfig, options: Mapping[str, Any]) -> FitConfig:
-    """The settings with those of the options, by field, that were given: None is one that was not."""
     given = {name: value for name, value in options.items() if value is not None}
-    return dataclasses.replace(fit, **given)
+    return Learning(rules, encoder, dataclasses.replace(fit, **given))
 
 
 def open_bundle(folder: Path) -> ServedModel:

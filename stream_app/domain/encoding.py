@@ -76,7 +76,7 @@ def encode(
     for user, (start, end) in enumerate(zip(starts, ends, strict=False)):
         exclude[user, : end - start] = rows[start:end]
     if trained is not None and rows.size and rows.max() > trained:
-        rows, moments, starts, ends = _without_later(rows, moments, starts, ends, trained=trained)
+        rows, moments, starts, ends = _without_later(rows, moments, ends, trained=trained)
     for user, (start, end) in enumerate(zip(starts, ends, strict=False)):
         newest = max(start, end - max_length)
         column = max_length - (end - newest)
@@ -93,15 +93,15 @@ def encode(
 def _without_later(
     rows: npt.NDArray[np.int32],
     moments: npt.NDArray[np.uint64],
-    starts: Sequence[int],
     ends: Sequence[int],
     *,
     trained: int,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], list[int], list[int]]:
     """The events on trained items; of a history without any, all."""
     kept = rows <= trained
-    for start, end in zip(starts, ends, strict=False):
-        if not kept[start:end].any():
-            kept[start:end] = True
+    bounds = np.array([0, *ends])
     upto = np.concatenate(([0], np.cumsum(kept)))
-    return rows[kept], moments[kept], upto[list(starts)].tolist(), upto[list(ends)].tolist()
+    for user in np.flatnonzero(np.diff(upto[bounds]) == 0).tolist():
+        kept[bounds[user] : bounds[user + 1]] = True
+    bounds = np.concatenate(([0], np.cumsum(kept)))[bounds]
+    return rows[kept], moments[kept], bounds[:-1].tolist(), bounds[1:].tolist()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
+from models.encoder_config import Attention, EncoderConfig
 from training.dataset import HistoryRules
 from training.evaluation.recommender import Recommender
 from training.fit_config import FitConfig
-from training.presets import DEFAULT, PRESETS, Preset
 
 ItemFields = Mapping[str, Mapping[str, Any]]
 """Title, categories and whatever else is known, by item id."""
@@ -20,11 +20,11 @@ _POPULARITY = re.compile(r"popularity-(decayed-)?(\d+(?:\.\d+)?)d")
 
 @dataclass(frozen=True, kw_only=True)
 class RivalParts:
-    """What rivals are made of; each takes what it needs. `preset` gives the encoder's sizes alone."""
+    """What rivals are made of; each takes what it needs."""
 
     rules: HistoryRules = field(default_factory=HistoryRules)
     fit: FitConfig = field(default_factory=FitConfig)
-    preset: Preset = PRESETS[DEFAULT]
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     items: ItemFields = field(default_factory=dict)
     seed: int = 0
     k_limit: int = 100
@@ -112,16 +112,19 @@ def _attention_ids(parts: RivalParts) -> Recommender:
     return _encoder(parts, name="attention-ids", items={})
 
 
-def _encoder(parts: RivalParts, *, name: str, items: ItemFields) -> Recommender:
+def _encoder(
+    parts: RivalParts, *, name: str, items: ItemFields, attention: Attention | None = None
+) -> Recommender:
     from training.item_rows import items_of_rows
     from training.rivals.encoder import AttentionEncoder
 
+    attention = attention or parts.encoder.attention
     return AttentionEncoder(
         name=name,
         items=items_of_rows(items),
         rules=parts.rules,
         config=parts.fit,
-        encoder=replace(parts.preset.encoder(), max_length=parts.rules.max_length),
+        encoder=replace(parts.encoder, max_length=parts.rules.max_length, attention=attention),
         k_limit=parts.k_limit,
         show_progress=parts.show_progress,
         say=parts.say,
@@ -154,10 +157,14 @@ ALL = (
 """What `all` stands for."""
 
 
+FAMILY: Mapping[str, Attention] = {f"attention-{one}": one for one in get_args(Attention)}
+"""The encoder with each attention of its family."""
+
+
 def is_rival(name: str) -> bool:
     """Whether there is a rival of this name; popularity takes days: popularity-7d, popularity-decayed-30d."""
     match = _POPULARITY.fullmatch(name)
-    return name in _MAKERS or (match is not None and float(match[2]) > 0)
+    return name in _MAKERS or name in FAMILY or (match is not None and float(match[2]) > 0)
 
 
 def rival_named(name: str, parts: RivalParts) -> Recommender:
@@ -167,4 +174,6 @@ def rival_named(name: str, parts: RivalParts) -> Recommender:
 
         days = float(match[2])
         return Popularity(half_life_days=days) if match[1] else Popularity(days=days)
+    if name in FAMILY:
+        return _encoder(parts, name=name, items=parts.items, attention=FAMILY[name])
     return _MAKERS[name](parts)

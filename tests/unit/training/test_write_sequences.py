@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +24,13 @@ def _log(seed: int, *, events: int, users: int) -> Interactions:
         item=random.integers(0, 7, events).astype(np.int32),
         type_code=random.integers(1, 4, events).astype(np.uint8),
         timestamp_ms=np.cumsum(random.integers(-5, 9, events)).astype(np.int64),
+        context=random.integers(0, 4097, (events, 2)).astype(np.int16),
     )
 
 
-def _plainly(log: Interactions, vocabulary: Vocabulary) -> dict[str, list[int]]:
-    columns: dict[str, list[int]] = {name: [] for name in Sequences.__dataclass_fields__}
+def _plainly(log: Interactions, vocabulary: Vocabulary) -> dict[str, list[Any]]:
+    assert log.context is not None
+    columns: dict[str, list[Any]] = {name: [] for name in Sequences.__dataclass_fields__}
     for user in range(len(log.users)):
         events = np.flatnonzero(log.user == user).tolist()
         if events:
@@ -35,6 +38,7 @@ def _plainly(log: Interactions, vocabulary: Vocabulary) -> dict[str, list[int]]:
         for number, event in enumerate(events):
             columns["row"].append(vocabulary.row(log.items[log.item[event]]))
             columns["type_code"].append(int(log.type_code[event]))
+            columns["context"].append(log.context[event].tolist())
             columns["timestamp_ms"].append(int(log.timestamp_ms[event]))
             columns["newest_ms"].append(int(log.timestamp_ms[events[: number + 1]].max()))
     columns["start"].append(len(columns["row"]))
@@ -54,6 +58,7 @@ def test_every_column_is_what_a_loop_over_users_gives(
     dtypes = {name: getattr(sequences, name).dtype.name for name in Sequences.__dataclass_fields__}
     assert dtypes == {
         "row": "int32", "type_code": "uint8", "timestamp_ms": "int64", "newest_ms": "int64", "start": "int64",
+        "context": "int16",
     }  # fmt: skip
 
 

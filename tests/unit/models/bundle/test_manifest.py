@@ -40,3 +40,11 @@ def test_fields_of_a_later_writer_are_ignored(tmp_path: Path) -> None:
     path = stage(tmp_path) / MANIFEST_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | {"later": 1}))
     assert read_manifest(tmp_path).version == "v1"
+
+
+def test_a_manifest_from_before_the_learning_curve_is_read(tmp_path: Path) -> None:
+    path = stage(tmp_path) / MANIFEST_FILE
+    fields = json.loads(path.read_bytes())
+    assert fields.pop("learning_curve") == {}
+    path.write_text(json.dumps(fields))
+    assert read_manifest(tmp_path).learning_curve == {}

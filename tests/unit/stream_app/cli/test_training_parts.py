@@ -26,7 +26,7 @@ def test_with_the_train_extra_nothing_is_said() -> None:
 
 def test_histories_are_trained_on_as_the_worker_keeps_them() -> None:
     settings = Settings(history_limit=77, history_days=2.5, positive_types=("like", "purchase"))
-    rules, fit = configs(settings, epochs=None, seconds=9.0, seed=4)
+    rules, _, fit = configs(settings, epochs=None, seconds=9.0, seed=4)
     assert (rules.history_limit, rules.max_age_ms) == (77, 216_000_000)
     assert rules.positive_types == ("like", "purchase")
     assert (fit.epochs, fit.seconds, fit.seed) == (3, 9.0, 4)
