@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.bundle.context import MOMENT_COLUMNS
+from models.bundle.context import context_columns
 
 Attention = Literal["scaled-dot-product", "additive", "gated", "hard", "relative-time", "pointwise"]
 """The first four compare events in their own way and know their order; "relative-time" is the scaled
@@ -32,14 +32,18 @@ class EncoderConfig:
         for name in ("max_length", "width", "blocks", "heads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.width % self.heads:
-            raise ValueError(
-                f"width {self.width} cannot be cut into {self.heads} heads; choose a multiple of the heads"
-            )
+        head_width(self.width, self.heads)
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout is {self.dropout:g}; it must be at least 0 and below 1")
 
     @property
     def context_columns(self) -> int:
         """C, the columns of the context; 0 without one."""
-        return 0 if self.context is None else MOMENT_COLUMNS + len(self.context)
+        return context_columns(self.context)
+
+
+def head_width(width: int, heads: int) -> int:
+    """d / heads. Raises ValueError where that is no whole number."""
+    if width % heads:
+        raise ValueError(f"width {width} cannot be cut into {heads} heads; choose a multiple of the heads")
+    return width // heads

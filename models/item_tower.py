@@ -6,11 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.attention.masking import masked_softmax
 from models.bundle.item_features import EMBEDDING, NUMBERS, FeatureSchema
 from models.bundle.item_tokens import PADDING
-
-MASKED_SCORE = -1e4
-"""As in the encoder: −inf of a row without any field would make NaN of it."""
 
 _HIDDEN = 16
 _CENTRES = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -24,8 +22,7 @@ def attend(fields: Tensor, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor
     Returns it, [n, d], and the weights, [n, F]: 0 or more, exactly 0 outside the mask, of sum 1; an item
     without any field has weights of 0 and the zero vector.
     """
-    real = mask.to(fields.dtype)
-    weights = torch.softmax(scores + (1.0 - real) * MASKED_SCORE, dim=1) * real
+    weights = masked_softmax(scores, mask.to(fields.dtype))
     return (weights[..., None] * fields).sum(1), weights
 
 

@@ -79,15 +79,13 @@ class EpochBatches:
             target_codes=self._target_codes,
             with_context=self._with_context,
         )
+        if self._config.group_lengths:
+            windows = windows.without_padding()
         half_life_days = self._config.recency_half_life_days
         age_days = (self._end_ms - windows.target_ms) / DAY_MS
         weights = np.ones_like(age_days) if half_life_days is None else 0.5 ** (age_days / half_life_days)
         weights = weights * self._weight_of_type[windows.target_types]
         targets = windows.targets if len(share) else np.zeros_like(windows.targets)
-        if self._config.group_lengths:
-            windows = windows.without_padding()
-            targets = targets[:, -windows.item_ids.shape[1] :]
-            weights = weights[:, -windows.item_ids.shape[1] :]
         batch = {
             "item_ids": torch.from_numpy(windows.item_ids).long(),
             "event_types": torch.from_numpy(windows.event_types).long(),
@@ -102,8 +100,8 @@ class EpochBatches:
 
 def _lengths(plan: NDArray[np.int64], sequences: Sequences, rules: HistoryRules) -> NDArray[np.int64]:
     """How many events a window holds at most, int64 [windows]."""
-    first = sequences.start[np.searchsorted(sequences.start, plan[:, 0], side="right") - 1]
-    lengths: NDArray[np.int64] = np.minimum(plan[:, 0] - first + 1, rules.max_length)
+    last = plan[:, 0]
+    lengths: NDArray[np.int64] = np.minimum(last - sequences.first_of(last) + 1, rules.max_length)
     return lengths
 
 

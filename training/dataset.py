@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from models.bundle.signature import EVENT_TYPES
 from models.bundle.vocabulary import Vocabulary
@@ -60,6 +60,11 @@ class Sequences:
     start: NDArray[np.int64]
     context: NDArray[np.int16] | None = None
 
+    def first_of(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the users of the events at `place` [n] begin: int64 [n]."""
+        first: NDArray[np.int64] = self.start[np.searchsorted(self.start, place, side="right") - 1]
+        return first
+
 
 def vocabulary_of(interactions: Interactions, *, least_count: int = 1) -> Vocabulary:
     """The items that occur at least `least_count` times, most frequent first, then by first occurrence."""
@@ -78,15 +83,19 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
     row_of_item = np.array([vocabulary.row(item) for item in interactions.items], dtype=np.int32)
     counts = _events_of_user(interactions)
     start = np.append(0, np.cumsum(counts[counts > 0])).astype(np.int64)
-    dtypes = {"row": np.int32, "type_code": np.uint8, "timestamp_ms": np.int64, "newest_ms": np.int64}
-    context, written = None, 0
+    dtypes: dict[str, DTypeLike] = {
+        "row": np.int32,
+        "type_code": np.uint8,
+        "timestamp_ms": np.int64,
+        "newest_ms": np.int64,
+    }
+    widths: dict[str, int | None] = dict.fromkeys(dtypes)
     if interactions.context is not None:
-        shape = interactions.context.shape
-        context = np.lib.format.open_memmap(folder / "context.npy", mode="w+", dtype=np.int16, shape=shape)
+        dtypes["context"], widths["context"] = np.int16, interactions.context.shape[1]
     with ExitStack() as open_files:
         files = {
             name: open_files.enter_context(
-                ArrayFile(folder / f"{name}.npy", dtype=dtype, length=len(interactions))
+                ArrayFile(folder / f"{name}.npy", dtype=dtype, length=len(interactions), width=widths[name])
             )
             for name, dtype in dtypes.items()
         }
@@ -100,14 +109,12 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
             files["row"].append(row_of_item[interactions.item[place][order]])
             files["type_code"].append(interactions.type_code[place][order])
             files["timestamp_ms"].append(timestamp)
-            if context is not None and interactions.context is not None:
-                context[written : written + len(place)] = interactions.context[place][order]
-                written += len(place)
+            if interactions.context is not None:
+                files["context"].append(interactions.context[place][order])
             own = counts[first : last + 1]
             files["newest_ms"].append(_running_newest(timestamp, np.append(0, np.cumsum(own[own > 0]))))
     np.save(folder / "start.npy", start)
-    columns = {name: mapped(folder / f"{name}.npy") for name in (*dtypes, "start")}
-    return Sequences(**columns, context=context)
+    return Sequences(**{name: mapped(folder / f"{name}.npy") for name in (*dtypes, "start")})
 
 
 def _events_of_user(interactions: Interactions) -> NDArray[np.int64]:

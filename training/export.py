@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import io
-import logging
 import subprocess
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +25,10 @@ from stream_app.domain.encoding import EXCLUDE_STEP, ModelInputs
 from stream_app.domain.messages import encode
 from training.export_tower import tower_golden, write_tower
 from training.fit_config import FitReport
+from training.onnx_graph import write_onnx
 from training.torch_scorer import K_LIMIT, TorchScorer
 from training.train import TrainedModel
 
-OPSET = 20
 _PACKAGES = ("torch", "lightning", "onnx", "onnxscript", "numpy")
 
 
@@ -62,7 +58,7 @@ def export(
     if model.known is not None:
         weights = model.known.finished(model.vectors)[1].numpy()
         told = ToldItems(field_weights=weights, features=[encode(item).decode() for item in trained.items])
-        write_tower(model.known.tower, folder / TOWER_FILE, opset=OPSET, silence=_silence)
+        write_tower(model.known.tower, folder / TOWER_FILE)
     write_items(folder, item_ids=trained.vocabulary.item_ids, vectors=vectors, bias=bias, told=told)
     files, sizes = describe_files(folder)
     now_ms = time.time_ns() // 1_000_000
@@ -125,19 +121,7 @@ def write_graph(model: SequenceModel, path: Path, *, rows: int, k_limit: int) ->
         {0: capacity_rows},
         *([{0: batch}] if columns else []),
     )
-    with _silence():
-        torch.onnx.export(
-            served,
-            example,
-            path,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=[tensor.name for tensor in signature.inputs],
-            output_names=[tensor.name for tensor in signature.outputs],
-            dynamic_shapes=shapes,
-            external_data=False,
-            verbose=False,
-        )
+    write_onnx(served, path, signature=signature, example=example, dynamic=shapes)
 
 
 def _learning_curve(report: FitReport) -> dict[str, list[float]]:
@@ -207,23 +191,3 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Without the exporter's progress and its notes to its own developers; errors are raised all the same."""
-    loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    nowhere = io.StringIO()
-    with (
-        contextlib.redirect_stdout(nowhere),
-        contextlib.redirect_stderr(nowhere),
-        warnings.catch_warnings(action="ignore"),
-    ):
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,12 @@ from models.bundle.signature import tower_signature
 from models.bundle.tower_answers import TowerGolden, TowerOutputs
 from models.item_tower import ItemTower
 from stream_app.domain.messages import Item
+from training.onnx_graph import write_onnx
 
 _GOLDEN_ITEMS = 3
 
 
-def write_tower(
-    tower: ItemTower, path: Path, *, opset: int, silence: Callable[[], AbstractContextManager[None]]
-) -> None:
+def write_tower(tower: ItemTower, path: Path) -> None:
     """Write the graph for any number of items at a time, weights within the file."""
     schema = tower.schema
     fields = len(schema.fields)
@@ -32,26 +30,13 @@ def write_tower(
         torch.ones(3, fields, dtype=torch.bool),
     )
     items = torch.export.Dim("n")
-    with silence():
-        torch.onnx.export(
-            tower.eval(),
-            example,
-            path,
-            dynamo=True,
-            opset_version=opset,
-            input_names=[tensor.name for tensor in signature.inputs],
-            output_names=[tensor.name for tensor in signature.outputs],
-            dynamic_shapes=tuple({0: items} for _ in example),
-            external_data=False,
-            verbose=False,
-        )
+    write_onnx(tower, path, signature=signature, example=example, dynamic=[{0: items}] * len(example))
 
 
 def tower_golden(tower: ItemTower, items: Sequence[Item]) -> TowerGolden:
     """The first items, and one of which nothing is told."""
     inputs = item_inputs([*items[:_GOLDEN_ITEMS], Item(item_id="-")], tower.schema)
-    arrays = (inputs.field_tokens, inputs.numbers, inputs.embedding, inputs.field_mask)
     with torch.inference_mode():
-        vector, bias, weights = tower.eval()(*map(torch.from_numpy, arrays))
+        vector, bias, weights = tower.eval()(*map(torch.from_numpy, inputs.arrays()))
     outputs: TowerOutputs = (vector.numpy(), bias.numpy(), weights.numpy().astype(np.float32))
     return TowerGolden.of(inputs, outputs)

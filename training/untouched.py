@@ -32,8 +32,7 @@ def untouched_rows(items: Sequence[Item], tower: ItemTower) -> tuple[Tensor, Ten
     vectors, biases = [torch.zeros(0, tower.width)], [torch.zeros(0)]
     for start in range(0, len(items), _AT_A_TIME):
         inputs = item_inputs(items[start : start + _AT_A_TIME], tower.schema)
-        arrays = (inputs.field_tokens, inputs.numbers, inputs.embedding, inputs.field_mask)
-        vector, bias, _ = tower(*map(torch.from_numpy, arrays))
+        vector, bias, _ = tower(*map(torch.from_numpy, inputs.arrays()))
         vectors.append(vector)
         biases.append(bias)
     return torch.cat(vectors), torch.cat(biases)

@@ -85,8 +85,7 @@ def poisson_regression(
 @torch.no_grad()
 def _features(tower: ItemTower, inputs: ItemInputs) -> csr_array:
     """What the last columns of the tower's tables are multiplied with: [n, rows of the three tables]."""
-    arrays = (inputs.field_tokens, inputs.numbers, inputs.embedding, inputs.field_mask)
-    weights = tower(*map(torch.from_numpy, arrays))[2].numpy().astype(np.float64)  # [n, F]
+    weights = tower(*map(torch.from_numpy, inputs.arrays()))[2].numpy().astype(np.float64)  # [n, F]
     item, place, column = np.nonzero(inputs.field_tokens)
     length = np.maximum((inputs.field_tokens > 0).sum(2), 1)
     share = weights[item, place] / length[item, place]

@@ -141,7 +141,7 @@ def _remembered(
     sequences: Sequences, last: NDArray[np.int64], rules: HistoryRules
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The N places up to `last` [n], newest last, and which of them are stored: both [n, N]."""
-    first = sequences.start[np.searchsorted(sequences.start, last, side="right") - 1]
+    first = sequences.first_of(last)
     behind = np.arange(rules.history_limit - 1, -1, -1)
     place = last[:, None] - behind
     inside = place >= first[:, None]

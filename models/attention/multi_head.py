@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from models.attention.mechanism import Mechanism
+from models.encoder_config import head_width
 
 
 class MultiHead(nn.Module):
@@ -32,13 +33,6 @@ class MultiHead(nn.Module):
         k, v = (split_heads(part, self.heads) for part in self.key_value(keys).chunk(2, dim=-1))
         weights = self.mechanism(q, k, allowed, prior)
         return self.output(join_heads(weights @ v)), weights
-
-
-def head_width(width: int, heads: int) -> int:
-    """d / heads. Raises ValueError where that is no whole number."""
-    if width % heads:
-        raise ValueError(f"width {width} cannot be cut into {heads} heads; choose a multiple of the heads")
-    return width // heads
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.attention.multi_head import head_width, join_heads, split_heads
+from models.attention.multi_head import join_heads, split_heads
 from models.attention.pointwise import Pointwise
 from models.blocks.relative_bias import RelativeBias
 
@@ -22,7 +22,6 @@ class PointwiseBlock(nn.Module):
         self.gate_query = nn.Linear(width, 2 * width)
         self.key_value = nn.Linear(width, 2 * width)
         self.heads = heads
-        head_width(width, heads)
         self.mechanism = Pointwise(max_length)
         self.bias = RelativeBias(heads=heads, max_length=max_length, timed=True)
         self.mixed_norm = nn.LayerNorm(width)

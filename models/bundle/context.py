@@ -14,7 +14,9 @@ HOURS, WEEKDAYS = 24, 7
 MOMENT_COLUMNS = 2
 """The hour and the weekday come before the event's own fields."""
 
-Scalar = str | float | bool | None
+Scalar = str | int | float | bool
+Context = Mapping[str, Scalar | None] | None
+"""The circumstances of an event, as it tells them; None where it tells none."""
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _FIRST_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
@@ -32,7 +34,7 @@ def moment_codes(now_ms: NDArray[np.int64]) -> NDArray[np.int32]:
 
 def context_codes(
     now_ms: Sequence[int] | NDArray[np.int64],
-    contexts: Sequence[Mapping[str, Scalar] | None] | None,
+    contexts: Sequence[Context] | None,
     fields: Sequence[str],
 ) -> NDArray[np.int32]:
     """Moments [n] and the contexts of their events → int32 [n, 2 + fields], as a graph takes them."""
@@ -42,11 +44,22 @@ def context_codes(
     own = np.zeros((len(moments), len(fields)), dtype=np.int32)
     for row, context in enumerate(contexts or ()):
         if context:
-            own[row] = [field_code(name, context.get(name)) for name in fields]
+            own[row] = field_codes(context, fields)
     return np.concatenate([moments, own], axis=1)
 
 
-def field_code(name: str, value: Scalar) -> int:
+def context_columns(fields: Sequence[str] | None) -> int:
+    """C for a model that reads these fields after the moment; 0 for None, without a context."""
+    return 0 if fields is None else MOMENT_COLUMNS + len(fields)
+
+
+def field_codes(context: Context, fields: Sequence[str]) -> list[int]:
+    """The codes of an event's own fields, in their order."""
+    told = context or {}
+    return [field_code(name, told.get(name)) for name in fields]
+
+
+def field_code(name: str, value: Scalar | None) -> int:
     """The code of a field's value: xxh3-64 of "name=value" in UTF-8, cut to 1…4096; 0 where there is none.
 
     Numbers count as their shortest decimal form, whole ones without a point: 3 and 3.0 are the same.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -101,6 +101,10 @@ class ItemInputs:
 
     def __len__(self) -> int:
         return len(self.field_mask)
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The four in the order of the graph's inputs."""
+        return self.field_tokens, self.numbers, self.embedding, self.field_mask
 
 
 def item_inputs(items: Sequence[ItemFields], schema: FeatureSchema) -> ItemInputs:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from models.bundle.context import MOMENT_COLUMNS
+from models.bundle.context import context_columns
 from models.bundle.errors import CorruptBundle
 from models.bundle.item_features import FeatureSchema
 from models.bundle.tower_answers import TowerGolden
@@ -101,7 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def context_columns(self) -> int:
         """C, 0 without a context."""
-        return 0 if self.context_fields is None else MOMENT_COLUMNS + len(self.context_fields)
+        return context_columns(self.context_fields)
 
 
 class _Format(msgspec.Struct):

@@ -20,6 +20,10 @@ NO_CANDIDATE_SCORE = -1e8
 UNAVAILABLE_BIAS = -1e30
 """The bias of rows that must not be recommended: padding, empty, unavailable, filtered out."""
 
+RELATIVE_TOLERANCE = 1e-3
+ABSOLUTE_TOLERANCE = 1e-4
+"""How far the answers of a loaded graph may lie from what the exporter's own run answered."""
+
 Dimension = int | str | None
 """A fixed size, or a name (or nothing) where the size is dynamic."""
 

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from models.bundle.errors import WrongAnswers
 from models.bundle.item_features import ItemInputs
-
-RELATIVE_TOLERANCE = 1e-3
-ABSOLUTE_TOLERANCE = 1e-4
+from models.bundle.signature import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 
 TowerOutputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """vector [n, d], bias [n], field_weights [n, F]"""

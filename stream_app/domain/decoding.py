@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from models.bundle.context import Scalar
 from models.bundle.hashing import item_hash
 from models.bundle.signature import EVENT_TYPES
-from stream_app.domain.messages import FORGET, MAX_ID_BYTES, MAX_VALUE_BYTES, Event, Scalar
+from stream_app.domain.messages import FORGET, MAX_ID_BYTES, MAX_VALUE_BYTES, Event
 
 DAY_MS = 86_400_000
 EARLIEST_MS = 10**11

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
-from models.bundle.context import Scalar, context_codes
+from models.bundle.context import Context, context_codes
 from models.bundle.vocabulary import Vocabulary
 from stream_app.domain.history import HEADER_BYTES
 
@@ -44,7 +44,7 @@ def encode(
     *,
     max_length: int,
     context_fields: Sequence[str] | None = None,
-    contexts: Sequence[Mapping[str, Scalar] | None] | None = None,
+    contexts: Sequence[Context] | None = None,
     trained: int | None = None,
 ) -> ModelInputs:
     """Encode packed histories (see `history`) for the moments `now_ms`.

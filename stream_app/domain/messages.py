@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from models.bundle.context import Scalar
 from models.bundle.signature import EVENT_TYPES
 
 FORGET = "forget"
@@ -23,7 +24,6 @@ MAX_ID_BYTES = 256
 MAX_VALUE_BYTES = 1 << 20
 
 EventType = Literal["view", "click", "cart", "purchase", "like", "dislike", "forget"]
-Scalar = str | int | float | bool
 Role = Literal["champion", "challenger", "fallback"]
 Identifier = Annotated[str, Meta(min_length=1, description="not empty, at most 256 bytes of UTF-8")]
 Milliseconds = Annotated[int, Meta(description="milliseconds since the epoch, UTC")]

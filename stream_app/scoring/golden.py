@@ -8,13 +8,10 @@ import numpy as np
 
 from models.bundle.errors import WrongAnswers
 from models.bundle.manifest import GoldenBatch
-from models.bundle.signature import NO_CANDIDATE_SCORE
+from models.bundle.signature import ABSOLUTE_TOLERANCE, NO_CANDIDATE_SCORE, RELATIVE_TOLERANCE
 from stream_app.domain.encoding import ModelInputs
 from stream_app.domain.ranking import Ranked
 from stream_app.scoring.scorer import Scorer
-
-RELATIVE_TOLERANCE = 1e-3
-ABSOLUTE_TOLERANCE = 1e-4
 
 
 def check_golden(folder: Path, golden: GoldenBatch, scorer: Scorer) -> None:

@@ -16,6 +16,7 @@ from models.bundle.tower_answers import TowerGolden, TowerOutputs, check_tower_g
 from stream_app.domain.messages import Item
 from stream_app.scoring.onnx_session import open_session, signature_of
 
+_INPUTS = ("field_tokens", "numbers", "embedding", "field_mask")
 _AT_A_TIME = 256
 """The graph gathers each token's row: 256 items of ten fields of 48 tokens take 32 MB at width 64."""
 
@@ -70,12 +71,7 @@ class ItemTower:
         """The graph's outputs: vector [n, d], bias [n], field_weights [n, F]."""
         vector, bias, weights = self._session.run(
             ["vector", "bias", "field_weights"],
-            {
-                "field_tokens": inputs.field_tokens,
-                "numbers": inputs.numbers,
-                "embedding": inputs.embedding,
-                "field_mask": inputs.field_mask,
-            },
+            dict(zip(_INPUTS, inputs.arrays(), strict=True)),
         )
         return vector, bias, weights
 

@@ -16,8 +16,9 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from models.bundle.context import Context
 from stream_app.scoring.item_tower import TowerRows
-from stream_app.scoring.requests import Context, Piece, Request, Scored, nothing, score_pieces
+from stream_app.scoring.requests import Piece, Request, Scored, nothing, score_pieces
 from stream_app.scoring.snapshot import Snapshot
 
 _T = TypeVar("_T")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.context import Scalar
+from models.bundle.context import Context
 from stream_app.domain.encoding import encode
 from stream_app.domain.ranking import Ranked
 from stream_app.scoring.snapshot import Snapshot
-
-Context = Mapping[str, Scalar] | None
-"""The circumstances of the event that asks, as it tells them."""
 
 _Columns = tuple[NDArray[Any], ...]
 """Rows of topk_ids, topk_scores, attention and item_ids."""

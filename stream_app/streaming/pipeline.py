@@ -24,11 +24,12 @@ from typing import Any
 
 from faust.types import TP
 
+from models.bundle.context import Context
 from stream_app.domain.decoding import Interaction, Rejected, decode
 from stream_app.domain.history import header
 from stream_app.domain.source import SOURCE_KEY
 from stream_app.domain.trending import PartitionClock, Trending
-from stream_app.scoring.requests import Context, Scored
+from stream_app.scoring.requests import Scored
 from stream_app.streaming.answering import Answering, Answers
 from stream_app.streaming.dead_letters import DeadLetter, dead_letter
 from stream_app.streaming.delivery import Delivery

@@ -38,7 +38,7 @@ class Said(NamedTuple):
 
 @pytest.mark.parametrize(
     ("command", "at_least"),
-    [(MILLSTREAM, 1), (altered_worker.command("commits-by-the-clock"), 100)],
+    [(MILLSTREAM, 1), (altered_worker.command("commits-by-the-clock"), 30)],
     ids=["commits-soon", "commits-by-the-clock"],
 )
 async def test_an_event_judged_again_after_a_kill_is_judged_by_the_list_that_it_had(

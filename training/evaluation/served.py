@@ -28,8 +28,8 @@ class Scorer(Protocol):
 class ServedModel:
     """A finished model, of a bundle or just trained: a fit does not change it.
 
-    `published_ms` int64 [items + 1], by row: an item is not recommended before. `read` are the items that the
-    encoder reads of a history, by default all of the vocabulary; they have the same rows in both.
+    `published_ms` int64 [items + 1], by row: an item is not recommended before. Rows above `trained` came
+    after training, see `encode`.
     """
 
     def __init__(
@@ -41,26 +41,22 @@ class ServedModel:
         max_length: int,
         context_fields: Sequence[str] | None = None,
         published_ms: NDArray[np.int64] | None = None,
-        read: Vocabulary | None = None,
+        trained: int | None = None,
     ) -> None:
         self.name, self.scorer, self.vocabulary = name, scorer, vocabulary
         self._max_length = max_length
         self._context_fields = context_fields
-        self._published_ms, self._read = published_ms, read
+        self._published_ms, self._trained = published_ms, trained
 
     def fit(self, training: Interactions) -> None:
         """Nothing: it was fitted before."""
 
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
         """As of `Recommender`; a model gives no more than the K of its bundle, −1 follows."""
-        inputs = self._encode(histories.records, histories.now_ms, self.vocabulary)
+        inputs = self._encode(histories.records, histories.now_ms)
         if inputs.context is not None and histories.context is not None:
             # The log holds codes: its events' own words are not kept.
             inputs.context[:, MOMENT_COLUMNS:] = histories.context
-        if self._read is not None:
-            read = self._encode(histories.records, histories.now_ms, self._read)
-            # What is not read is seen all the same.
-            inputs = replace(read, exclude_ids=inputs.exclude_ids, context=inputs.context)
         rows = self.scorer.score(self._without(inputs, histories)).topk_ids[:, :k]
         # Row 0, no candidate, has the hash of no item, which no catalogue knows.
         codes = histories.catalogue.rows(self.vocabulary.hashes[rows].reshape(-1)).reshape(rows.shape) - 1
@@ -70,7 +66,7 @@ class ServedModel:
 
     def newest(self, record: bytes, events: int) -> ModelInputs:
         """One history at its newest event, of which the model hears the newest `events` alone."""
-        inputs = self._encode([record], np.array([header(record).newest_ms]), self._read or self.vocabulary)
+        inputs = self._encode([record], np.array([header(record).newest_ms]))
         shown = np.arange(self._max_length) >= self._max_length - events
         return replace(
             inputs,
@@ -79,15 +75,14 @@ class ServedModel:
             time_deltas=inputs.time_deltas * shown,
         )
 
-    def _encode(
-        self, records: Sequence[bytes], now_ms: NDArray[np.int64], vocabulary: Vocabulary
-    ) -> ModelInputs:
+    def _encode(self, records: Sequence[bytes], now_ms: NDArray[np.int64]) -> ModelInputs:
         return encode(
             records,
             now_ms,
-            vocabulary,
+            self.vocabulary,
             max_length=self._max_length,
             context_fields=self._context_fields,
+            trained=self._trained,
         )
 
     def _without(self, inputs: ModelInputs, histories: Histories) -> ModelInputs:

@@ -30,8 +30,8 @@ class AttentionEncoder:
 
     With `items` it reads their fields, and knows those that nobody has touched in training, as a worker does:
     each of which something is told gets a row from the item tower. They are candidates, none before its
-    `published_at`; in histories the encoder passes over them: what it was not trained with it reads badly
-    (.0278 for .0301 NDCG@10 on the sample).
+    `published_at`; in histories the encoder passes over them as in a worker: what it was not trained with it
+    reads badly (.0278 for .0301 NDCG@10 on the sample).
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class AttentionEncoder:
             vocabulary=Vocabulary([*trained.vocabulary.item_ids, *(item.item_id for item in more)]),
             max_length=self._rules.max_length,
             context_fields=trained.model.encoder.config.context,
-            read=trained.vocabulary,
+            trained=len(trained.vocabulary),
             published_ms=np.array([0] * (1 + len(trained.vocabulary)) + [i.published_at or 0 for i in more]),
         )
 

@@ -11,16 +11,16 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class ArrayFile:
-    """A .npy file of `length` numbers, the same bytes as `numpy.save` writes, of which no more than the piece
-    at hand is in memory."""
+    """A .npy file of `length` numbers, or rows of `width` numbers, the same bytes as `numpy.save` writes, of
+    which no more than the piece at hand is in memory."""
 
-    def __init__(self, path: Path, *, dtype: DTypeLike, length: int) -> None:
+    def __init__(self, path: Path, *, dtype: DTypeLike, length: int, width: int | None = None) -> None:
         self._file = path.open("wb")
         self._dtype, self._left = np.dtype(dtype), length
         header = {
             "descr": np.lib.format.dtype_to_descr(self._dtype),
             "fortran_order": False,
-            "shape": (length,),
+            "shape": (length,) if width is None else (length, width),
         }
         np.lib.format.write_array_header_1_0(self._file, header)
 

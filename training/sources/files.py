@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.bundle.context import Scalar, field_code
+from models.bundle.context import Context, Scalar, field_codes
 from stream_app.domain.ratings import DISLIKE_BELOW, LIKE_FROM
 from training.interactions import Interactions
 from training.sources.formats import FORMATS, NETFLIX, find_format
@@ -19,7 +19,7 @@ from training.sources.netflix_log import read_netflix_log
 from training.sources.place import Place
 from training.sources.raw_log import CONTEXT
 
-_decode_context = msgspec.json.Decoder(dict[str, Scalar]).decode
+_decode_context = msgspec.json.Decoder(dict[str, Scalar | None]).decode
 
 
 def read_interactions(
@@ -91,14 +91,13 @@ def _context_codes(contexts: pl.Series, fields: tuple[str, ...]) -> NDArray[np.i
         if text is None:
             continue
         if text not in read:
-            told = _told(text)
-            read[text] = [field_code(name, told.get(name)) for name in fields]
+            read[text] = field_codes(_told(text), fields)
         codes[row] = read[text]
     return codes
 
 
-def _told(text: str) -> dict[str, Scalar]:
+def _told(text: str) -> Context:
     try:
         return _decode_context(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
+        return None

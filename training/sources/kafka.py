@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.bundle.context import field_code
+from models.bundle.context import field_codes
 from stream_app.domain.decoding import Rejected, decode
 from training.errors import UnusableSource
 from training.interactions import Interactions
@@ -81,8 +81,7 @@ class _Log:
         partition.type_code.append(event.type_code)
         partition.timestamp_ms.append(event.timestamp_ms)
         partition.arrived_ms.append(record.timestamp)
-        told = event.context or {}
-        partition.context.extend(field_code(name, told.get(name)) for name in self.context_fields)
+        partition.context.extend(field_codes(event.context, self.context_fields))
 
     def finish(self) -> Interactions:
         parts = [_columns(part, len(self.context_fields)) for part in self.partitions.values()]

@@ -24,8 +24,7 @@ class RawLog:
 
     `rows` has the columns line (UInt32, from 1), user_id, item_id, timestamp, and type or rating or neither,
     context where there is one, and file where there are several; `unit_ms` is what its timestamps count, in
-    milliseconds. Raises
-    UnusableSource where a column that every log needs is missing.
+    milliseconds. Raises UnusableSource where a column that every log needs is missing.
     """
 
     file: str
