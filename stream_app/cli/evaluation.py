@@ -53,6 +53,16 @@ class Seen(StrEnum):
     all = "all"
 
 
+class Compare(StrEnum):
+    """What is compared with itself in all its kinds."""
+
+    attention = "attention"
+
+
+DEFAULT_MODELS = "attention,popularity,popularity-30d,popularity-7d,random"
+_MAPS = 2
+
+
 @app.command()
 def evaluate(
     ctx: typer.Context,
@@ -68,14 +78,22 @@ def evaluate(
         ),
     ] = Protocol.prequential,
     models: Annotated[
-        str,
+        str | None,
         typer.Option(
+            show_default=DEFAULT_MODELS,
             help="With commas: attention (trained here; attention-ids without the items' fields), latest or "
             "a version of the registry; session-knn, item-knn, item-knn-recent, user-knn, als, biased-mf, "
             "neumf, attention-cf, content, category-popularity, random, popularity, popularity-7d, "
-            "popularity-decayed-30d (any number of days); all is all but attention-ids and the registry's."
+            "popularity-decayed-30d (any number of days); all is all but attention-ids and the registry's.",
         ),
-    ] = "attention,popularity,popularity-30d,popularity-7d,random",
+    ] = None,
+    compare: Annotated[
+        Compare | None,
+        typer.Option(
+            help="attention: the model with each attention of its family, of the same data, seed and epochs, "
+            "beside item-knn and popularity or --models; maps of two users in the report."
+        ),
+    ] = None,
     k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",
     items: Annotated[
         Path | None,
@@ -135,7 +153,7 @@ def evaluate(
     _check_outputs(split_folder, report_file)
     require_train_extra()
     settings = settings_of(ctx)
-    names = check_names(models, settings=settings)
+    names = check_names(_named(models, compare), settings=settings)
     rules, encoder, fit = configs(
         settings, preset=preset, assignments=assignments, epochs=epochs, seconds=seconds, seed=seed
     )
@@ -170,6 +188,7 @@ def evaluate(
         sampled=sampled,
         time_limit_s=60.0 * minutes,
         split_folder=split_folder,
+        maps=_MAPS if compare else 0,
     )
     report = run(
         log,
@@ -192,6 +211,14 @@ def evaluate(
     report |= _how()
     report["data"]["source"] = data
     _show(report, report_file, as_json=as_json)
+
+
+def _named(models: str | None, compare: Compare | None) -> str:
+    if compare is None:
+        return models or DEFAULT_MODELS
+    from training.rivals.named import FAMILY
+
+    return ",".join([*FAMILY, models or "item-knn,popularity"])
 
 
 def _check_outputs(split_folder: Path | None, report_file: Path | None) -> None:

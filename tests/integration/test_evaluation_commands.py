@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import polars as pl
 import pytest
 
+from models.encoder_config import Attention
 from stream_app.brokers import Broker
 from stream_app.cli import main
 from training.sources.movielens import find_movielens
@@ -103,6 +105,25 @@ def test_the_learnt_rivals_run_too(run: Run) -> None:
     assert set(found["neumf"]) == set(found["attention-cf"]) == {"auc", "log_loss"}
     assert set(found["biased-mf"]) == {"rmse"} and found["attention"] == {}
     assert all(row["events"] == USERS for row in rows)
+
+
+def test_the_attention_family_is_compared_in_table_plot_and_maps(run: Run, tmp_path: Path) -> None:
+    options = ("--protocol", "leave-one-out", "--items", "items.csv", "--epochs", "1", "--set", "width=8")
+    report = _report(run, "log.parquet", "--compare", "attention", *options, "--report", "family.html")
+    family = [f"attention-{mechanism}" for mechanism in get_args(Attention)]
+    assert [row["model"] for row in report["results"]] == [*family, "item-knn", "popularity"]
+    assert all(row["events"] == USERS for row in report["results"])
+    assert len(report["attention"]) == 2
+    for one in report["attention"]:
+        assert one["titles"] == [f"Film {item[1:]}" for item in one["items"]]
+        assert list(one["maps"]) == family
+        for name, shares in one["maps"].items():
+            assert not np.triu(shares, 1).any()
+            if name != "attention-pointwise":
+                assert np.sum(shares, axis=1) == pytest.approx(1, abs=1e-3)
+    page = (tmp_path / "family.html").read_text()
+    assert "Where they look" in page
+    assert page.count("<svg") >= 2 * len(family) and "looks most at Film" in page
 
 
 def test_a_file_that_gives_only_the_order_is_read(run: Run, tmp_path: Path) -> None:

@@ -34,11 +34,11 @@ def attention_maps(
     """Draw `users` users with at least `EVENTS` events, or with the most there are, and ask each model once
     for every prefix of what is shown.
 
-    What is asked is the exported graph's own `attention` (last block, mean over heads), so that nothing but
+    What is asked is the served graph's own `attention` (last block, mean over heads), so that nothing but
     what is served is drawn. A model sees the shown events alone, not what came before them.
     """
-    found = []
-    for user in _drawn(log, users=users, seed=seed):
+    found: list[AttentionMap] = []
+    for user in _drawn(log, users=users if models else 0, seed=seed):
         record = extend(
             None,
             log.rows(log.user == user).events(),

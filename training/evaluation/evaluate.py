@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from training.dataset import HistoryRules
+from training.evaluation.attention_maps import attention_maps
 from training.evaluation.categories import category_matrix
 from training.evaluation.judging import TIME_LIMIT_S, judge
 from training.evaluation.plan import Round
 from training.evaluation.planning import Prepared, ProtocolConfig, prepare
-from training.evaluation.recommender import Recommender
+from training.evaluation.recommender import Attentive, Recommender
 from training.evaluation.results import rows_of
 from training.evaluation.split_files import write_split
 from training.interactions import Interactions
@@ -30,7 +31,8 @@ class EvaluationConfig:
     """What is asked and how long the lists are.
 
     `sampled` ranks targets among so many drawn items; `time_limit_s` is how long a recommender may answer
-    before it gets a sample of the users; `split_folder` gets the rows of each round.
+    before it gets a sample of the users; `split_folder` gets the rows of each round; `maps` is of how many
+    users the models' attention is told.
     """
 
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
@@ -38,6 +40,7 @@ class EvaluationConfig:
     sampled: int | None = None
     time_limit_s: float = TIME_LIMIT_S
     split_folder: Path | None = None
+    maps: int = 0
 
 
 def evaluate(
@@ -53,7 +56,8 @@ def evaluate(
     """Compare `contestants`, which are made when the plan is known, and give the report as a dictionary:
 
     {protocol, definition, data: {interactions, users, items, first_timestamp, last_timestamp, rejected,
-    filters}, seed, ks, results: rows as of `results.rows_of`}
+    filters}, seed, ks, results: rows as of `results.rows_of`, attention: [{user, items, titles, maps: {name:
+    rows of shares}}] where `config.maps` asks for it}
 
     Raises NothingToJudge where the log is too small for the protocol.
     """
@@ -102,7 +106,26 @@ def evaluate(
         "seed": config.protocol.seed,
         "ks": list(config.ks),
         "results": rows,
+        **({"attention": _looks(prepared, recommenders, config, items or {})} if config.maps else {}),
     }
+
+
+def _looks(
+    prepared: Prepared, recommenders: Sequence[Recommender], config: EvaluationConfig, items: ItemFields
+) -> list[dict[str, Any]]:
+    models = [one.served for one in recommenders if isinstance(one, Attentive) and one.served is not None]
+    found = attention_maps(
+        models, prepared.plan.log, rules=prepared.rules, users=config.maps, seed=config.protocol.seed
+    )
+    return [
+        {
+            "user": one.user,
+            "items": list(one.items),
+            "titles": [str(items.get(item, {}).get("title") or item) for item in one.items],
+            "maps": {name: np.round(shares, 4).tolist() for name, shares in one.maps.items()},
+        }
+        for one in found
+    ]
 
 
 def _facts(kept: Interactions, log: Interactions, filters: Sequence[str]) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.histories import Histories
 from training.interactions import Interactions
+
+if TYPE_CHECKING:
+    from training.evaluation.served import ServedModel
 
 
 class NotApplicable(Exception):
@@ -61,4 +64,14 @@ class Rater(Recommender, Protocol):
 
     def ratings(self, user: NDArray[np.int32], item: NDArray[np.int32]) -> NDArray[np.float64]:
         """In the log's unit, float64 [n], for codes int32 [n]; users and items may be unknown to the fit."""
+        ...
+
+
+@runtime_checkable
+class Attentive(Recommender, Protocol):
+    """One that looks at a history, and can show where."""
+
+    @property
+    def served(self) -> ServedModel | None:
+        """The model of the last fit, as a worker would ask it; None where there was none."""
         ...

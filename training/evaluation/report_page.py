@@ -14,7 +14,7 @@ from training.evaluation.report_figures import (
     results_of,
 )
 from training.evaluation.report_reading import data_lines, judged_lines, reading
-from training.evaluation.report_sections import accuracy, along_time, beyond_accuracy, slices
+from training.evaluation.report_sections import accuracy, along_time, attention, beyond_accuracy, slices
 from training.evaluation.report_tables import plain_table, safe, table
 from training.evaluation.report_words import (
     counted,
@@ -48,6 +48,7 @@ def as_page(report: Row) -> str:
             "Predictions",
             [plain_table("AUC and log loss of probabilities, RMSE of ratings", "predictions", results)],
         ),
+        section("Where they look", attention(report)),
         section("What was run", _run(report, results)),
     ]
     return html_page(title, parts)

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
+
+from training.evaluation.heat_maps import heat_map
 from training.evaluation.plots import Figure, Group, Series, bars, dots, lines
 from training.evaluation.report_figures import (
     Row,
@@ -31,6 +34,10 @@ from training.evaluation.report_tables import (
 from training.evaluation.report_words import metric_label, number, printable
 
 MOST_DRAWN = 6
+ATTENTION_MEANING = (
+    "<p>Each row is an event: how the attention lies on it and on what came before, as the worker would have "
+    "been told at that moment (last block, mean over heads). It is a hint at why, not a proof.</p>"
+)
 _BEYOND = {
     "coverage": "share of the catalogue that someone was shown",
     "novelty": "higher: items that fewer know",
@@ -164,3 +171,15 @@ def beyond_accuracy(results: Sequence[Row]) -> str:
         + (_drawn_note(rows) if charts else "")
         + plain_table("Beyond accuracy", "beyond_accuracy", rows)
     )
+
+
+def attention(report: Row) -> list[str]:
+    """A heat map for each model under each user whose attention the report tells."""
+    parts = []
+    for one in report.get("attention") or []:
+        drawn = [
+            heat_map(name, one["titles"], np.array(shares, dtype=np.float32))
+            for name, shares in one["maps"].items()
+        ]
+        parts.append(f"<h3>User {escape(printable(one['user']))}</h3>{_charts(drawn)}")
+    return [ATTENTION_MEANING, *parts] if parts else []

@@ -51,6 +51,11 @@ class ServedModel:
     def fit(self, training: Interactions) -> None:
         """Nothing: it was fitted before."""
 
+    @property
+    def served(self) -> ServedModel:
+        """Itself, see `Attentive`."""
+        return self
+
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
         """As of `Recommender`; a model gives no more than the K of its bundle, −1 follows."""
         inputs = self._encode(histories.records, histories.now_ms)

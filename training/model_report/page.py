@@ -16,6 +16,7 @@ from training.evaluation.attention_maps import AttentionMap
 from training.evaluation.heat_maps import heat_map
 from training.evaluation.page_frame import html_page, section
 from training.evaluation.plots import Figure, bars
+from training.evaluation.report_sections import ATTENTION_MEANING
 from training.evaluation.report_tables import safe, table
 from training.evaluation.report_words import counted, metric_label, moment, short
 from training.model_report.curves import curve
@@ -114,9 +115,7 @@ def _looks(facts: ModelFacts) -> list[str]:
         for matrix in one.maps.values()
     ]
     return [
-        "<p>Each row is an event: how the attention lies on it and on what came before, as the worker "
-        "would have been told at that moment (last block, mean over heads). It is a hint at why, not a "
-        "proof.</p>",
+        ATTENTION_MEANING,
         f'<div class="charts">{"".join(drawn)}</div>',
     ]
 

@@ -51,6 +51,7 @@ class AttentionEncoder:
         self._rules, self._config, self._encoder, self._k_limit = rules, config, encoder, k_limit
         self._items, self._tower = items or {}, tower
         self._show_progress, self._say = show_progress, say
+        self._model: ServedModel | None = None
 
     def fit(self, training: Interactions) -> None:
         """Train anew. Raises NotApplicable where the log holds nothing to learn from."""
@@ -81,8 +82,15 @@ class AttentionEncoder:
             published_ms=np.array([0] * (1 + len(trained.vocabulary)) + [i.published_at or 0 for i in more]),
         )
 
+    @property
+    def served(self) -> ServedModel | None:
+        """As of `Attentive`."""
+        return self._model
+
     def recommend(self, histories: Histories, *, k: int) -> NDArray[np.int32]:
         """As of `ServedModel`."""
+        if self._model is None:
+            raise RuntimeError("not fitted yet")
         return self._model.recommend(histories, k=k)
 
     def _untouched(self, training: Interactions, trained: TrainedModel) -> list[Item]:
