@@ -2,8 +2,10 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
+# Where it is set, every process would compile torch anew: 15 s of each start.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix
+.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix bench-model bench-large-catalogue
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 --json"
@@ -29,6 +31,12 @@ bench-evaluation: $(READY)  ## how fast evaluating is: docs/benchmarks/evaluatio
 
 bench-netflix: $(READY)  ## 100 million rows in the Netflix format: docs/benchmarks/netflix.json
 	@$(BIN)/python docs/benchmarks/measure_netflix.py $(ARGS)
+
+bench-model: $(READY)  ## presets under protocols, an hour each: make bench-model ARGS="--data DIR ml-1m/leave-one-out/base"
+	@$(BIN)/python docs/benchmarks/measure_model.py $(ARGS)
+
+bench-large-catalogue: $(READY)  ## the best 20 of a million items, exactly and in two stages
+	@$(BIN)/python docs/benchmarks/measure_large_catalogue.py $(ARGS)
 
 lock:  ## exact versions anew, from pyproject.toml
 	@deploy/setup.sh lock

@@ -84,9 +84,8 @@ if ! is_new_enough .venv/bin/python; then
   "$uv" venv --quiet --allow-existing --python "$python" .venv
 fi
 [ -e "$installed" ] || say "installing what requirements.lock names (about 6 GB, most of it torch; a minute on a fast line)"
-# sync, so that what an older lock file brought goes away; compiled here once, for where Python may not write what
-# it compiles (PYTHONDONTWRITEBYTECODE, a read-only image) each process would do it anew: 25 s for torch
-"$uv" pip sync --compile-bytecode --python .venv/bin/python requirements.lock 2> >(sed '/^ [+~-] /d' >&2) ||
+# sync, so that what an older lock file brought goes away
+"$uv" pip sync --python .venv/bin/python requirements.lock 2> >(sed '/^ [+~-] /d' >&2) ||
   stop "the packages could not be installed; the reason is above (network? disk?); then run make again"
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 .venv/bin/python -c 'import faust, numpy' || stop ".venv is broken; run make clean, then make again"
