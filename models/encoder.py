@@ -81,18 +81,27 @@ class Encoder(nn.Module):
         x = self.dropout(x)
         length = item_ids.shape[1]
         allowed = self.causal[:length, :length] * real[:, None, None, :]  # [batch, 1, L, L]
-        elapsed = _scaled_log((time_deltas[:, None, None, :] - time_deltas[:, None, :, None]).clamp(min=0.0))
+        elapsed = self._elapsed(time_deltas)
         weights = allowed
         for number, layer in enumerate(self.blocks, start=1):
             newest_only = last_only and number == len(self.blocks)
             if newest_only:
-                allowed, elapsed = real[:, None, None, :], _scaled_log(time_deltas)[:, None, None, :]
+                allowed, elapsed = real[:, None, None, :], self._elapsed(time_deltas, newest_only=True)
             x, weights = layer(x, allowed, elapsed, newest_only=newest_only)
         if self.context_fusion is not None:
             if context is None:
                 raise ValueError("this encoder was made with a context; give the moment's codes")
             x = self.context_fusion(x, context)
         return self.norm(x), weights
+
+    def _elapsed(self, time_deltas: Tensor, *, newest_only: bool = False) -> Tensor:
+        """As of `RelativeBias`; where no block asks for times, zeros that take no memory."""
+        queries = time_deltas[:, -1:] if newest_only else time_deltas
+        if not self.config.is_timed:
+            return time_deltas.new_zeros(()).expand(1, 1, queries.shape[1], time_deltas.shape[1])
+        if newest_only:
+            return _scaled_log(time_deltas)[:, None, None, :]
+        return _scaled_log((time_deltas[:, None, None, :] - queries[:, None, :, None]).clamp(min=0.0))
 
 
 def _scaled_log(seconds: Tensor) -> Tensor:

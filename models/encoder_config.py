@@ -37,6 +37,11 @@ class EncoderConfig:
             raise ValueError(f"dropout is {self.dropout:g}; it must be at least 0 and below 1")
 
     @property
+    def is_timed(self) -> bool:
+        """Whether the attention knows how much time lies between two events."""
+        return self.attention in ("relative-time", "pointwise")
+
+    @property
     def context_columns(self) -> int:
         """C, the columns of the context; 0 without one."""
         return context_columns(self.context)

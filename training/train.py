@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning.pytorch as lightning
@@ -73,6 +73,9 @@ def train(
         raise ValueError(
             f"the encoder reads {encoder.max_length} events, the histories give {rules.max_length}"
         )
+    if not interactions.has_times and encoder.attention == "relative-time":
+        # Without times the two are one and the same; this one is sooner done.
+        encoder = replace(encoder, attention="scaled-dot-product")
     lightning.seed_everything(config.seed, verbose=False)
     vocabulary = vocabulary_of(interactions)
     with tempfile.TemporaryDirectory(prefix="millstream-") as folder:
