@@ -7,7 +7,7 @@ stages: every score from 8-bit vectors, a quarter of the memory to read, and the
 from the float32 vectors. Both are graphs of onnxruntime, asked the same states turn by turn; the encoder in
 front of them is the same and is left out. Recall is which part of the exact best 20 the two stages find.
 
-Items are 1,000 tastes with noise about them, and some are more popular than others; a state points at an item.
+Items are 1,000 tastes with noise about them, some more popular than others; a state points at an item.
 """
 
 from __future__ import annotations

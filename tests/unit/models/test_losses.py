@@ -38,6 +38,15 @@ def test_loss_and_gradients_equal_the_plain_formula(
         torch.testing.assert_close(mine.grad, theirs.grad)
 
 
+def test_a_target_too_improbable_for_a_float_has_its_whole_loss_and_gradient() -> None:
+    states, vectors = torch.tensor([[1.0], [0.0]]), torch.tensor([[200.0], [0.0]], requires_grad=True)
+    bias = torch.zeros(2)
+    loss = losses.full_softmax_cross_entropy(states, vectors, bias, torch.tensor([1, 1]), torch.ones(2))
+    loss.backward()
+    assert loss.item() == pytest.approx((200 + 0.693147) / 2)  # −log p = 200 and log 2
+    assert vectors.grad is not None and vectors.grad[:, 0].tolist() == [0.5, -0.5]
+
+
 def test_no_targets_at_all_give_a_loss_of_zero() -> None:
     none = torch.zeros(0, dtype=torch.long)
     loss = losses.full_softmax_cross_entropy(
