@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Where it is set, every process would compile torch anew: 15 s of each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix bench-model bench-large-catalogue
+.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix bench-model bench-serving bench-large-catalogue
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 --json"
@@ -34,6 +34,9 @@ bench-netflix: $(READY)  ## 100 million rows in the Netflix format: docs/benchma
 
 bench-model: $(READY)  ## presets under protocols, an hour each: make bench-model ARGS="--data DIR ml-1m/leave-one-out/base"
 	@$(BIN)/python docs/benchmarks/measure_model.py $(ARGS)
+
+bench-serving: $(READY)  ## users a second, memory and 8 bits of each preset: docs/benchmarks/serving.json
+	@$(BIN)/python docs/benchmarks/measure_serving.py $(ARGS)
 
 bench-large-catalogue: $(READY)  ## the best 20 of a million items, exactly and in two stages
 	@$(BIN)/python docs/benchmarks/measure_large_catalogue.py $(ARGS)

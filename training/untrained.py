@@ -29,19 +29,23 @@ def export_untrained(
     items: int,
     max_length: int = 50,
     width: int = 64,
+    encoder: EncoderConfig | None = None,
     k_limit: int = K_LIMIT,
     seed: int = 0,
     told: Sequence[Item] = (),
 ) -> Manifest:
     """Write a bundle of `items` items to `folder`; it costs as much to serve as a trained one.
 
-    With `told`, as many, it has an item tower that reads their fields. Raises ValueError where they are not.
+    `encoder` goes before `max_length` and `width`. With `told`, as many, it has an item tower that reads
+    their fields. Raises ValueError where they are not.
     """
     if told and len(told) != items:
         raise ValueError(f"{len(told)} items are told of, and {items} wanted")
     torch.manual_seed(seed)
+    encoder = encoder or EncoderConfig(max_length=max_length, width=width)
+    width = encoder.width
     model = SequenceModel(
-        EncoderConfig(max_length=max_length, width=width),
+        encoder,
         vectors=torch.randn(items, width) / width**0.5,
         bias=torch.zeros(items),
         known=_untrained_tower(told, width=width) if told else None,
@@ -51,7 +55,7 @@ def export_untrained(
         vocabulary=Vocabulary(
             [item.item_id for item in told] or [f"item-{number}" for number in range(items)]
         ),
-        rules=HistoryRules(max_length=max_length),
+        rules=HistoryRules(max_length=encoder.max_length),
         window=TrainingWindow(),
         report=FitReport(epochs=0, steps=0, loss=0.0, seconds=0.0),
         items=tuple(told),

@@ -68,6 +68,23 @@ class ToldItems:
     features: Sequence[str]
 
 
+def read_told(folder: Path) -> ToldItems | None:
+    """What is told of the items of `read_items`; None for a model that does not look at fields.
+
+    Raises CorruptBundle where the table cannot be read.
+    """
+    import polars as pl
+
+    path = Path(folder) / ITEMS_FILE
+    try:
+        table = pl.read_parquet(path, use_pyarrow=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise CorruptBundle(f"{path}: not readable ({error}); publish the version again") from error
+    if "field_weights" not in table.columns:
+        return None
+    return ToldItems(field_weights=table["field_weights"].to_numpy(), features=table["features"].to_list())
+
+
 def write_items(
     folder: Path,
     *,

@@ -67,10 +67,12 @@ def _write_report(
     ctx: typer.Context, folder: Path, report_file: Path, *, data: str | None, items: Path | None
 ) -> None:
     require_train_extra()
+    import msgspec
+
     settings = settings_of(ctx)
     fields = {} if data is None and items is None else fields_of_items(data or "", items, settings=settings)
     log = None if data is None else read_log(settings, data)
-    from models.bundle.items import read_items
+    from models.bundle.items import read_items, read_told
     from models.bundle.manifest import read_manifest
     from training.dataset import HistoryRules
     from training.evaluation.attention_maps import attention_maps
@@ -79,7 +81,20 @@ def _write_report(
     manifest = read_manifest(folder)
     rules = HistoryRules(max_length=manifest.max_length, history_limit=settings.history_limit)
     maps = [] if log is None else attention_maps([open_bundle(folder)], log, rules=rules, users=4)
-    page = as_page(ModelFacts(manifest=manifest, items=read_items(folder), fields=fields, maps=maps))
+    items_of_bundle, told, schema = read_items(folder), read_told(folder), manifest.item_schema
+    if told is not None and not fields:
+        ids = items_of_bundle.vocabulary.item_ids
+        fields = dict(zip(ids, map(msgspec.json.decode, told.features), strict=True))
+    page = as_page(
+        ModelFacts(
+            manifest=manifest,
+            items=items_of_bundle,
+            fields=fields,
+            maps=maps,
+            field_names=("id", *(schema.fields if schema else ())),
+            field_weights=None if told is None else told.field_weights,
+        )
+    )
     write_page(report_file, page)
 
 

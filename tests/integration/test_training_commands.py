@@ -134,6 +134,22 @@ def test_a_checkpoint_becomes_a_bundle(run_here: RunHere, tmp_path: Path) -> Non
     assert not (tmp_path / ".millstream").exists()
 
 
+def test_the_page_about_a_version_tells_what_its_items_are_and_where_it_looks(
+    run_here: RunHere, tmp_path: Path
+) -> None:
+    items = [{"item_id": f"i{n}", "title": f"Film {n}", "genres": ["Drama", "War"][n % 2]} for n in range(60)]
+    pl.DataFrame(items).write_csv(tmp_path / "items.csv")
+    _, trained, _ = run_here("train", "log.parquet", "--items", "items.csv", "--epochs", "1", "--json")
+    show = ("models", "show", trained["version"], "--report", "model.html", "--data", "log.parquet")
+    code, facts, said = run_here(*show, "--json")
+    assert code == 0 and "wrote model.html" in said and facts["version"] == trained["version"]
+    page = (tmp_path / "model.html").read_text()
+    for told in ("Film 7", "Where it looks", "looks most at Film", "Mean weight of a field", "categories",
+                 "loss by epoch", "Drama"):  # fmt: skip
+        assert told in page, told
+    assert run_here("models", "show", trained["version"], "--items", "items.csv")[0] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
