@@ -16,6 +16,8 @@ from stream_app.brokers.apache_jars import REMEDY
 from tests.worker_process import WorkerProcess
 
 MakeWorker = Callable[..., WorkerProcess]
+# A test's broker lives for seconds: compiled quickly rather than well, it starts in half the processor time.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 BROKERS = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
 
 

@@ -52,7 +52,9 @@ class FitModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.objective = objective_of(config, sequences, items=len(model.vectors), rules=rules)
+        self.objective = objective_of(
+            config, sequences, items=len(model.vectors), rules=rules, held_out=held_out
+        )
         self.progress = FitProgress()
         self.best: dict[str, Tensor] | None = None
         self._sequences, self._rules, self._config, self._say = sequences, rules, config, say

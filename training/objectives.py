@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from models.bundle.signature import EVENT_TYPES
@@ -30,8 +31,16 @@ def target_weights(config: FitConfig, rules: HistoryRules) -> dict[int, float]:
     return {code: weight for code, weight in weights.items() if weight}
 
 
-def objective_of(config: FitConfig, sequences: Sequences, *, items: int, rules: HistoryRules) -> nn.Module:
-    """As of `models.objective.Objective`, for a catalogue of so many items."""
+def objective_of(
+    config: FitConfig,
+    sequences: Sequences,
+    *,
+    items: int,
+    rules: HistoryRules,
+    held_out: NDArray[np.bool_] | None = None,
+) -> nn.Module:
+    """As of `models.objective.Objective`, for a catalogue of so many items; an event of `held_out` [n] has no
+    part in how often negatives are drawn."""
     loss = config.loss
     if loss == "auto":
         loss = "full-softmax" if items <= FULL_SOFTMAX_ITEMS else "sampled-softmax"
@@ -40,5 +49,7 @@ def objective_of(config: FitConfig, sequences: Sequences, *, items: int, rules: 
     if loss == "full-softmax":
         return FullSoftmax(smoothing=config.label_smoothing)
     wanted = np.isin(sequences.type_code, rules.positive_codes)
+    if held_out is not None:
+        wanted &= ~held_out
     counts = np.bincount(sequences.row[wanted], minlength=items + 1)[1:]
     return SampledSoftmax(torch.from_numpy(counts), negatives=config.negatives or 4096)

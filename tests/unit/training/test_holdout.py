@@ -18,6 +18,7 @@ from training.errors import TrainingError
 from training.fit_config import FitConfig, Validation, without_times
 from training.holdout import hold_out
 from training.interactions import Interactions
+from training.objectives import objective_of
 from training.train import train
 
 RULES = HistoryRules(max_length=4)
@@ -106,6 +107,17 @@ def test_other_events_held_out_give_the_same_model(validation: Validation, tmp_p
     # The same change is seen where nothing is held out.
     first, second = (_train(each, replace(config, validation="none")) for each in (log, other))
     assert not torch.equal(first["vectors"], second["vectors"])
+
+
+def test_negatives_are_drawn_by_what_is_learnt_alone(tmp_path: Path) -> None:
+    log = _random_log()
+    sequences, config = _sequences(log, tmp_path), FitConfig(loss="sampled-softmax", validation="last")
+    held, items = hold_out(sequences, config), len(vocabulary_of(log))
+    assert held is not None
+    made = objective_of(config, sequences, items=items, rules=RULES, held_out=held)
+    counts = np.bincount(sequences.row[~held], minlength=items + 1)[1:]
+    share = (counts + 1.0) ** 0.75
+    np.testing.assert_allclose(made.log_q, np.log(share / share.sum()), rtol=1e-5)
 
 
 def _train(log: Interactions, config: FitConfig) -> dict[str, Any]:
