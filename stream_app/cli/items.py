@@ -71,30 +71,33 @@ def embed(
     rows = [row for _, row in read_items(file, rejects=rejects)]
     for line in rejects.lines():
         say(line)
+    if any(row.get("embedding") is not None for row in rows):
+        raise Failure(f"{file} has embeddings already; take the column embedding out to have others")
     facts = _embed(rows, out)
     answer(f"wrote {out}: {facts['items']} items, {facts['embedded']} with words", facts, as_json=as_json)
 
 
 def _embed(rows: list[Row], out: Path) -> dict[str, int]:
+    import numpy as np
     import polars as pl
 
+    from training.text_embedding import WIDTH, item_text
     from training.text_embedding import embed as vectors_of
-    from training.text_embedding import item_text
 
     texts = [item_text(row) for row in rows]
-    told = [number for number, text in enumerate(texts) if text]
-    vectors: list[list[float] | None] = [None] * len(rows)
-    done = 0
-    with progress("items", total=len(told)) as advance:
-        for batch in vectors_of([texts[number] for number in told]):
-            for vector in batch.tolist():
-                vectors[told[done]] = vector
-                done += 1
+    told = np.array([bool(text) for text in texts])
+    vectors = np.zeros((len(rows), WIDTH), dtype=np.float32)
+    places, done = np.flatnonzero(told), 0
+    with progress("items", total=len(places)) as advance:
+        for batch in vectors_of([text for text in texts if text]):
+            vectors[places[done : done + len(batch)]] = batch
+            done += len(batch)
             advance(done)
     frame = pl.DataFrame(rows, infer_schema_length=None, strict=False)
-    column = pl.Series("embedding", vectors, dtype=pl.List(pl.Float32))
-    frame.with_columns(column).write_parquet(out)
-    return {"items": len(rows), "embedded": len(told)}
+    column = pl.Series("embedding", vectors, dtype=pl.Array(pl.Float32, WIDTH))
+    frame = frame.with_columns(column, pl.Series("told", told))
+    frame.with_columns(pl.when("told").then("embedding")).drop("told").write_parquet(out)
+    return {"items": len(rows), "embedded": len(places)}
 
 
 async def _load(settings: Settings, table: Table, rejects: Rejects) -> int:

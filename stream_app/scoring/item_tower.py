@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ _INPUTS = ("field_tokens", "numbers", "embedding", "field_mask")
 _AT_A_TIME = 256
 """The graph gathers each token's row: 256 items of ten fields of 48 tokens take 32 MB at width 64."""
 
-_LARGEST = 1e3
+_LARGEST = 1e2
 """Vectors are trained to lengths near 1. One that is endless in half precision spoils every user's scores."""
 
 
@@ -28,13 +29,15 @@ _LARGEST = 1e3
 class TowerRows:
     """Rows for items: `vectors` float32 [n, d] and `bias` float32 [n], in the order of `item_ids`.
 
-    `refused` are the items that get none, with the reason.
+    `refused` are the items that get none, with the reason; `ignored` is what was told and not read, by
+    reason, as an embedding of another length.
     """
 
     item_ids: Sequence[str]
     vectors: NDArray[np.float32]
     bias: NDArray[np.float32]
     refused: tuple[tuple[str, str], ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -50,10 +53,11 @@ class ItemTower:
     def rows(self, items: Sequence[Item]) -> TowerRows:
         """Rows for all items of which something usable is told; alike for alike items, whatever is beside."""
         vectors, biases = np.zeros((len(items), self.width), np.float32), np.zeros(len(items), np.float32)
-        fault = np.full(len(items), "", dtype=object)
+        fault, ignored = np.full(len(items), "", dtype=object), Counter[str]()
         for start in range(0, len(items), _AT_A_TIME):
             here = slice(start, start + _AT_A_TIME)
             inputs = item_inputs(items[here], self.schema)
+            ignored.update(inputs.ignored)
             vectors[here], biases[here], _ = self.run(inputs)
             fault[here][~inputs.field_mask.any(axis=1)] = self._nothing_told
         # False for what is not a number, too.
@@ -65,6 +69,7 @@ class ItemTower:
             vectors=vectors[kept],
             bias=biases[kept],
             refused=tuple((items[row].item_id, fault[row]) for row in np.flatnonzero(fault != "").tolist()),
+            ignored=dict(ignored),
         )
 
     def run(self, inputs: ItemInputs) -> TowerOutputs:

@@ -198,8 +198,9 @@ class ScoringThread:
             while self._new_rows:
                 target, rows = self._new_rows.popleft()
                 target.write_rows(rows, unavailable_hashes=self._unavailable)
-            snapshot = self._snapshot
+            # Before the snapshot is read: what is asked for after a swap is never done to the one before.
             changed = {self._changed.popleft() for _ in range(len(self._changed))}
+            snapshot = self._snapshot
             if snapshot is not None:
                 # What holds now, not what was asked for then: a later change of the same item is in it.
                 out = {item_hash for item_hash in changed if item_hash in self._unavailable}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,15 +89,19 @@ def _why_no_cuda() -> str | None:
     return None
 
 
+_one_at_a_time = threading.Lock()
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[io.StringIO]:
     """Keep onnxruntime's own words off the terminal: what matters is raised or logged by us."""
-    ort.set_default_logger_severity(_FATAL_ONLY)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            yield said
-    finally:
-        ort.set_default_logger_severity(_WARNINGS)
+    with _one_at_a_time:  # what is redirected is the process's, and two loads may overlap
+        ort.set_default_logger_severity(_FATAL_ONLY)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                yield said
+        finally:
+            ort.set_default_logger_severity(_WARNINGS)
 
 
 _said: set[str] = set()

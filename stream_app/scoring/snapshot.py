@@ -48,13 +48,20 @@ class Snapshot:
         """How many items got their rows after training."""
         return len(self.vocabulary) - self.manifest.item_count
 
+    def warm(self) -> None:
+        """Score nobody in batches of all sizes, before it serves."""
+        for batch in WARM_BATCHES:
+            self.scorer.score(_empty_inputs(batch, self.manifest.max_length, self.manifest.context_columns))
+
     def lacks(self, items: Iterable[Item]) -> list[Item]:
-        """Those that the version was not trained on: the tower's."""
+        """Those that the version was not trained on: the tower's. One that may not be recommended and has no
+        row needs none: a discontinued archive would make every batch slower."""
         items = list(items)
         hashes = np.fromiter((item_hash(item.item_id) for item in items), dtype=np.uint64, count=len(items))
         rows = self.vocabulary.rows(hashes)
         trained = (rows > 0) & (rows <= self.manifest.item_count)
-        return [items[place] for place in np.flatnonzero(~trained).tolist()]
+        idle = np.fromiter((not item.available for item in items), dtype=bool, count=len(items)) & (rows == 0)
+        return [items[place] for place in np.flatnonzero(~trained & ~idle).tolist()]
 
     def write_rows(self, given: TowerRows, *, unavailable_hashes: Container[int] = ()) -> None:
         """Put rows in force: new ones, and again those of items that got theirs after training.
@@ -84,16 +91,16 @@ class Snapshot:
 
     def add_items(
         self, items: Iterable[Item], *, unavailable_hashes: Container[int] = ()
-    ) -> tuple[tuple[str, str], ...]:
+    ) -> TowerRows | None:
         """Give rows to all items that it was not trained on, before it serves. Blocks: milliseconds for ten.
 
-        Returns those that get none, with the reason; nothing where the version has no tower.
+        Returns what the tower gave; None where the version has none.
         """
         if self.tower is None:
-            return ()
+            return None
         given = self.tower.rows(self.lacks(items))
         self.write_rows(given, unavailable_hashes=unavailable_hashes)
-        return given.refused
+        return given
 
     def set_unavailable(self, item_hashes: Iterable[int]) -> None:
         """Make these items unavailable and all others available; those that it does not know are ignored."""
@@ -147,9 +154,6 @@ def load_snapshot(
     # 3. It must answer as the exporter's did, with every item available.
     check_golden(folder, manifest.golden, scorer)
     tower = _open_tower(folder, manifest)
-    # 4. The first calls allocate: not while users wait.
-    for batch in WARM_BATCHES:
-        scorer.score(_empty_inputs(batch, manifest.max_length, manifest.context_columns))
     snapshot = Snapshot(
         version=manifest.version,
         role=role,
@@ -160,6 +164,8 @@ def load_snapshot(
         tower=tower,
     )
     snapshot.set_unavailable(unavailable_hashes)
+    # 4. The first calls allocate: not while users wait.
+    snapshot.warm()
     return snapshot
 
 

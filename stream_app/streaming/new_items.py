@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from itertools import islice
 
 from models.bundle.hashing import item_hash
 from stream_app.domain.messages import Item
+from stream_app.scoring.item_tower import TowerRows
 from stream_app.scoring.microbatch import ScoringThread
 from stream_app.scoring.snapshot import Snapshot
 from stream_app.streaming.item_catalogue import ItemCatalogue
@@ -57,7 +59,15 @@ class NewItems:
         # In this order: what is told between the two is in both.
         self._journals.append((snapshot, {}))
         known = self._items.all()
-        self._refuse(snapshot, snapshot.add_items(known, unavailable_hashes=self._items.unavailable))
+        try:
+            given = snapshot.add_items(known, unavailable_hashes=self._items.unavailable)
+        except Exception as error:  # as in `_rows`; a model without later items is better than none
+            self._failed(snapshot, known, error)
+            return
+        if given is not None:
+            self._tell(snapshot, given)
+            if len(given):
+                snapshot.warm()  # the tables may have grown
 
     def served(self, snapshot: Snapshot) -> None:
         """A version that was prepared serves from now on."""
@@ -76,9 +86,10 @@ class NewItems:
             self._something.clear()
             while self._waiting:
                 snapshot = self._scoring.snapshot
-                some = [self._waiting.pop(hashed) for hashed in list(self._waiting)[:_AT_A_TIME]]
+                some = [self._waiting.pop(hashed) for hashed in [*islice(self._waiting, _AT_A_TIME)]]
                 if snapshot is not None and snapshot.tower is not None:
                     await self._give(snapshot, snapshot.lacks(some))
+                await asyncio.sleep(0)  # where nothing was to be made, the loop has other work all the same
 
     async def _give(self, snapshot: Snapshot, items: Sequence[Item]) -> None:
         assert snapshot.tower is not None
@@ -87,13 +98,32 @@ class NewItems:
         try:
             rows = await asyncio.to_thread(snapshot.tower.rows, items)
         except Exception as error:  # onnxruntime's own have no common base; the lists go on without
-            log.exception("the item tower of model %s failed", snapshot.version)
-            reason = f"the tower failed ({type(error).__name__})"
-            self._refuse(snapshot, [(item.item_id, reason) for item in items])
+            if len(items) > 1:  # one of them may be at fault
+                for item in items:
+                    await self._give(snapshot, [item])
+                return
+            self._failed(snapshot, items, error)
             return
-        self._refuse(snapshot, rows.refused)
+        self._tell(snapshot, rows)
         if len(rows):
             self._scoring.write_rows(snapshot, rows)
+
+    def _failed(self, snapshot: Snapshot, items: Sequence[Item], error: Exception) -> None:
+        log.error("the item tower of model %s failed", snapshot.version, exc_info=error)
+        reason = f"the tower failed ({type(error).__name__})"
+        self._refuse(snapshot, [(item.item_id, reason) for item in items])
+
+    def _tell(self, snapshot: Snapshot, rows: TowerRows) -> None:
+        self._refuse(snapshot, rows.refused)
+        for reason, times in rows.ignored.items():
+            if (snapshot.version, reason) not in self._said:
+                self._said.add((snapshot.version, reason))
+                log.warning(
+                    "model %s does not read all that is told of %d items (%s), but the rest of it",
+                    snapshot.version,
+                    times,
+                    reason,
+                )
 
     def _refuse(self, snapshot: Snapshot, refused: Sequence[tuple[str, str]]) -> None:
         self._metrics.items_refused.inc(len(refused))

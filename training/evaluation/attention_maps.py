@@ -55,6 +55,8 @@ def attention_maps(
             for model in models
         }
         items = names[models[0].name]
+        if not items:  # a user of nothing that the model knows
+            continue
         # Models of one log have one vocabulary; one of the registry may lack an item, and is left out.
         alike = [model for model in models if names[model.name] == items]
         maps = {model.name: _prefixes(model, windows[model.name], len(items)) for model in alike}

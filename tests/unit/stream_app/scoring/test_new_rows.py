@@ -72,8 +72,8 @@ def snapshot(folder: Path) -> Snapshot:
 def test_items_that_are_added_get_rows_and_those_that_were_trained_keep_theirs(snapshot: Snapshot) -> None:
     before = snapshot.catalogue.vectors.copy()
     items = [an_item("new", np.arange(16), bias=2), an_item("item-5", np.ones(16)), Item(item_id="untold")]
-    refused = snapshot.add_items(items)
-    assert [item_id for item_id, _ in refused] == ["untold"]
+    given = snapshot.add_items(items)
+    assert given is not None and [item_id for item_id, _ in given.refused] == ["untold"]
     assert (snapshot.added, snapshot.vocabulary.row("new"), snapshot.vocabulary.row("untold")) == (1, 301, 0)
     assert snapshot.catalogue.vectors[301].tolist() == list(range(16))
     assert snapshot.catalogue.bias[301] == 2
@@ -105,14 +105,14 @@ def test_more_items_than_there_are_spare_rows_are_added_too(snapshot: Snapshot) 
 
 @pytest.mark.parametrize("value", [1e20, -1e5])
 def test_a_vector_that_would_spoil_every_score_is_refused(snapshot: Snapshot, value: float) -> None:
-    refused = snapshot.add_items([an_item("huge", np.full(16, value))])
-    assert refused == (("huge", "the tower's answer is beyond all bounds"),)
+    given = snapshot.add_items([an_item("huge", np.full(16, value))])
+    assert given is not None and given.refused == (("huge", "the tower's answer is beyond all bounds"),)
     assert snapshot.added == 0
 
 
 def test_a_version_without_a_tower_gives_no_rows(snapshot: Snapshot) -> None:
     without = replace(snapshot, tower=None)
-    assert without.add_items([an_item("new", np.ones(16))]) == ()
+    assert without.add_items([an_item("new", np.ones(16))]) is None
     assert without.added == 0
 
 
@@ -169,7 +169,7 @@ async def test_what_is_in_flight_meanwhile_is_decoded(snapshot: Snapshot) -> Non
     scoring.write_rows(waiting, tower_of(snapshot).rows(many))
     async with asyncio.timeout(10):
         while snapshot.added < 1_000:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
     gate.open.set()
     assert all(item_id in snapshot.vocabulary.item_ids for item_id in listed(await asked)[0])
     assert all(item_id.startswith("new-") for item_id in listed(await ask(scoring, a_record("item-7")))[0])

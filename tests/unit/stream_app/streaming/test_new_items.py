@@ -7,7 +7,9 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -163,15 +165,39 @@ async def test_a_retired_item_is_out_in_every_version_and_can_be_brought_back(
     await until(lambda: available(second, "new"))
 
 
-async def test_an_item_that_is_not_available_or_not_published_yet_gets_a_row_and_is_in_no_list(
+async def test_an_item_that_is_not_published_yet_has_a_row_and_is_in_no_list(
     worker: Worker, first: Snapshot
 ) -> None:
     worker.serve(first)
-    for name, told in (("out", {"available": False}), ("ahead", {"published_at": 2**60})):
-        item = an_item(name, ONES)
-        worker.tell(Item(item_id=name, embedding=item.embedding, features=item.features, **told))  # type: ignore[arg-type]
-        await until(lambda name=name: row(first, name) == ONES)
-        assert not available(first, name)
+    worker.tell(replaced(an_item("ahead", ONES), published_at=2**60))
+    await until(lambda: row(first, "ahead") == ONES)
+    assert not available(first, "ahead")
+
+
+async def test_an_item_that_is_not_available_gets_its_row_when_it_is(worker: Worker, first: Snapshot) -> None:
+    worker.tell(replaced(an_item("archived", ONES), available=False))
+    worker.serve(first)
+    worker.tell(replaced(an_item("out", ONES), available=False))
+    worker.tell(an_item("new", ONES))
+    await until(lambda: row(first, "new") == ONES)
+    assert row(first, "out") is None and row(first, "archived") is None
+    for name in ("out", "archived"):
+        worker.tell(an_item(name, TWOS))
+        await until(lambda name=name: row(first, name) == TWOS and available(first, name))
+
+
+async def test_what_is_told_and_not_read_is_said_once(
+    worker: Worker, first: Snapshot, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.serve(first)
+    with caplog.at_level(logging.WARNING):
+        for name in ("new", "newer"):
+            worker.tell(Item(item_id=name, embedding=(1.0, 2.0), features={"bias": 0.5}))
+            await until(lambda name=name: row(first, name) is not None)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"model {first.version} does not read all that is told of 1 items (embedding of another length), but "
+        "the rest of it"
+    ]
 
 
 async def test_items_of_which_nothing_usable_is_told_are_counted_and_named_once(
@@ -185,7 +211,8 @@ async def test_items_of_which_nothing_usable_is_told_are_counted_and_named_once(
         worker.tell(an_item("new", ONES))
         await until(lambda: row(first, "new") == ONES)
     assert worker.metric("millstream_items_refused_total") == 6
-    assert [record.getMessage() for record in caplog.records] == [
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if "no row" in line] == [
         f"item 'before' gets no row in model {first.version}: nothing is told of it that the model reads "
         "(numbers, embedding); send more of its fields, or train again once it has events "
         "(others like it are counted in millstream_items_refused)"
@@ -201,6 +228,10 @@ async def test_without_a_tower_or_a_model_items_are_passed_over(worker: Worker, 
     assert (without.added, worker.metric("millstream_items_refused_total")) == (0, 0)
     worker.scoring.swap(None)
     assert worker.metric("millstream_item_rows_added") == 0
+
+
+def replaced(item: Item, **told: Any) -> Item:
+    return msgspec.structs.replace(item, **told)
 
 
 class Failing(ItemTower):
@@ -219,11 +250,23 @@ async def test_a_tower_that_fails_loses_no_other_items(
     assert first.tower is not None
     failing = Failing(first.tower._session, first.tower.schema, width=16)
     worker.serve(replace(first, tower=failing))
-    worker.tell(an_item("poison", ONES))
+    for name in ("good", "poison", "new"):  # made together
+        worker.tell(an_item(name, ONES))
+    await until(lambda: row(first, "good") == row(first, "new") == ONES)
     await until(lambda: worker.metric("millstream_items_refused_total") == 1)
-    worker.tell(an_item("new", ONES))
-    await until(lambda: row(first, "new") == ONES)
     assert "the tower failed (RuntimeError)" in caplog.text
+
+
+async def test_a_tower_that_fails_keeps_no_model_from_serving(
+    worker: Worker, first: Snapshot, second: Snapshot
+) -> None:
+    assert first.tower is not None
+    worker.tell(an_item("poison", ONES))
+    failing = replace(first, tower=Failing(first.tower._session, first.tower.schema, width=16))
+    worker.serve(failing)
+    assert failing.added == 0
+    worker.serve(second)
+    assert row(second, "poison") == ONES
 
 
 async def test_items_that_come_while_events_are_scored_are_all_written(
