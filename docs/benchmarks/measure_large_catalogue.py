@@ -28,7 +28,7 @@ from onnx import numpy_helper
 FILE = Path(__file__).parent / "large_catalogue.json"
 K, KEPT, WIDTH, BLOCK = 20, 100, 64, 256
 BATCHES = (1, 8, 32)
-ROUNDS = 5
+ROUNDS = 3
 Floats = NDArray[np.float32]
 
 BEST_OF_BLOCKS = """
