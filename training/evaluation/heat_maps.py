@@ -13,6 +13,7 @@ from training.evaluation.svg_parts import cut, drawing
 _CELL = 19.0
 _TOP = 26.0
 _LABELS = 150.0
+_LEAST_COLUMNS = 12
 
 
 def heat_map(title: str, labels: Sequence[str], matrix: NDArray[np.floating]) -> str:
@@ -48,7 +49,9 @@ def heat_map(title: str, labels: Sequence[str], matrix: NDArray[np.floating]) ->
         for row, label in enumerate(labels)
         if matrix[row].any()
     ]
-    return drawing(title, told, parts, height=bottom + 20, width=_LABELS + size * _CELL + 4)
+    # Side by side all are drawn to one scale: a short history must not be a large one's size.
+    width = _LABELS + max(size, _LEAST_COLUMNS) * _CELL + 4
+    return drawing(title, told, parts, height=bottom + 20, width=width)
 
 
 def _cell(row: int, column: int, labels: Sequence[str], share: float, darkness: float) -> str:

@@ -78,7 +78,9 @@ def _what(manifest: Manifest) -> str:
     facts = {
         "Learnt from": f"{counted(window.interactions)} interactions of {counted(window.users)} users",
         "From, to": f"{moment(window.first_timestamp)} to {moment(window.last_timestamp)}"
-        if window.first_timestamp is not None and window.last_timestamp is not None
+        if window.first_timestamp is not None
+        and window.last_timestamp is not None
+        and window.first_timestamp < window.last_timestamp  # else the log told the order alone
         else "",
         "Items": counted(manifest.item_count),
         "Reads": f"the newest {manifest.max_length} events of a history; vectors of {manifest.width}",

@@ -90,6 +90,12 @@ def test_a_model_that_knows_other_items_is_left_out() -> None:
     assert [list(one.maps) for one in attention_maps(models, log, rules=RULES)] == [["attention"]]
 
 
+def test_a_short_history_is_drawn_to_the_scale_of_a_long_one() -> None:
+    short, long = (heat_map("Attention", ["a"] * size, np.eye(size)) for size in (1, EVENTS))
+    width = re.compile(r'viewBox="0 0 (\d+)')
+    assert width.findall(short) == width.findall(long) != []
+
+
 @pytest.mark.parametrize("title", ["plain", '<b>&"', "映画" * 30, ""])
 def test_a_heat_map_is_drawn_whatever_the_titles(title: str) -> None:
     from xml.etree import ElementTree
