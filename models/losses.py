@@ -17,6 +17,9 @@ from torch import Tensor
 
 _SCORES_AT_ONCE = {"cpu": 1 << 18, "cuda": 1 << 26}
 """Scores held at a time, twice. On a CPU 2 MB, which stay in its cache, where all would go through memory."""
+_LEAST_ROWS = 64
+"""States at a time, at least: each chunk reads and writes the gradient of all vectors. Against 16, 1.6 and
+1.8 times as fast for 20,000 and 50,000 items."""
 _TINY = 1e-30
 _MOST = 1.0 - 1e-6
 """A probability of 1 for a disliked item would cost infinitely much."""
@@ -120,7 +123,7 @@ class _FullSoftmax(torch.autograd.Function):
         vector_grad = torch.zeros_like(vectors)
         bias_grad = torch.zeros_like(bias)
         loss = states.new_zeros(())
-        chunk = max(_SCORES_AT_ONCE.get(states.device.type, 1 << 24) // len(vectors), 16)
+        chunk = max(_SCORES_AT_ONCE.get(states.device.type, 1 << 24) // len(vectors), _LEAST_ROWS)
         all_scores, all_p = states.new_empty((2, min(chunk, len(states)), len(vectors)))
         for start in range(0, len(states), chunk):
             part = slice(start, start + chunk)
