@@ -16,20 +16,19 @@ def test_all_databases_together_keep_to_one_limit(tmp_path: Path, monkeypatch: p
     database._memory.cache_clear()
     memory, chance = database._memory(), random.Random(1)
     databases = [database.open_database(tmp_path / str(number)) for number in range(4)]
-    used = list[int]()
+    most = 0
     try:
         for key in range(1200):
             for one in databases:
                 one[key.to_bytes(4)] = chance.randbytes(20_000)
-            used.append(memory.cache.get_usage())
+            most = max(most, memory.cache.get_usage())
         for key in range(1200):
             for one in databases:
                 assert len(one[key.to_bytes(4)]) == 20_000  # 96 MB of values, read through the cache
-            used.append(memory.cache.get_usage())
+            most = max(most, memory.cache.get_usage())
     finally:
         for one in databases:
             one.close()
         database._memory.cache_clear()
-    # It is a soft limit: what is being written out is over it for a moment, on a busy machine far over.
-    assert max(used) > limit / 2
-    assert sorted(used)[len(used) * 9 // 10] < 3 * limit
+    # It is a soft limit: what is being written out is over it for a moment.
+    assert limit / 2 < most < 3 * limit
