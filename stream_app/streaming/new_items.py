@@ -61,7 +61,7 @@ class NewItems:
         known = self._items.all()
         try:
             given = snapshot.add_items(known, unavailable_hashes=self._items.unavailable)
-        except Exception as error:  # as in `_rows`; a model without later items is better than none
+        except Exception as error:  # as in `_give`; a model without later items is better than none
             self._failed(snapshot, known, error)
             return
         if given is not None:
@@ -116,8 +116,7 @@ class NewItems:
     def _tell(self, snapshot: Snapshot, rows: TowerRows) -> None:
         self._refuse(snapshot, rows.refused)
         for reason, times in rows.ignored.items():
-            if (snapshot.version, reason) not in self._said:
-                self._said.add((snapshot.version, reason))
+            if self._is_first(snapshot, reason):
                 log.warning(
                     "model %s does not read all that is told of %d items (%s), but the rest of it",
                     snapshot.version,
@@ -128,8 +127,7 @@ class NewItems:
     def _refuse(self, snapshot: Snapshot, refused: Sequence[tuple[str, str]]) -> None:
         self._metrics.items_refused.inc(len(refused))
         for item_id, reason in refused:
-            if (snapshot.version, reason) not in self._said:
-                self._said.add((snapshot.version, reason))
+            if self._is_first(snapshot, reason):
                 log.warning(
                     "item %r gets no row in model %s: %s; send more of its fields, or train again once it "
                     "has events (others like it are counted in millstream_items_refused)",
@@ -137,6 +135,12 @@ class NewItems:
                     snapshot.version,
                     reason,
                 )
+
+    def _is_first(self, snapshot: Snapshot, reason: str) -> bool:
+        """Whether this was not said of the version yet."""
+        before = len(self._said)
+        self._said.add((snapshot.version, reason))
+        return len(self._said) > before
 
     def _added(self) -> int:
         snapshot = self._scoring.snapshot
