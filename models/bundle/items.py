@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from models.bundle.errors import CorruptBundle
 from models.bundle.signature import UNAVAILABLE_BIAS, capacity
 from models.bundle.verification import ITEMS_FILE
 from models.bundle.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import polars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +36,7 @@ def read_items(folder: Path) -> BundleItems:
     import polars as pl  # takes a third of a worker's start, and none is needed before a model comes
 
     path = Path(folder) / ITEMS_FILE
-    try:
-        table = pl.read_parquet(path, columns=["index", "item_id", "vector", "bias"], use_pyarrow=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise CorruptBundle(f"{path}: not readable ({error}); publish the version again") from error
+    table = _read_table(path, ["index", "item_id", "vector", "bias"])
     count = table.height
     if not np.array_equal(table["index"].to_numpy(), np.arange(1, count + 1)):
         raise CorruptBundle(f"{path}: index is not 1 to {count} in order; export the model again")
@@ -73,16 +74,19 @@ def read_told(folder: Path) -> ToldItems | None:
 
     Raises CorruptBundle where the table cannot be read.
     """
-    import polars as pl
-
-    path = Path(folder) / ITEMS_FILE
-    try:
-        table = pl.read_parquet(path, use_pyarrow=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise CorruptBundle(f"{path}: not readable ({error}); publish the version again") from error
+    table = _read_table(Path(folder) / ITEMS_FILE)
     if "field_weights" not in table.columns:
         return None
     return ToldItems(field_weights=table["field_weights"].to_numpy(), features=table["features"].to_list())
+
+
+def _read_table(path: Path, columns: list[str] | None = None) -> polars.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(path, columns=columns, use_pyarrow=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise CorruptBundle(f"{path}: not readable ({error}); publish the version again") from error
 
 
 def write_items(
