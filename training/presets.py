@@ -9,20 +9,20 @@ from training.model_settings import ModelSettings
 DEFAULT = "small"
 
 PRESETS: dict[str, ModelSettings] = {
-    # A demo's: seconds on one core.
-    "small": ModelSettings(EncoderConfig(), FitConfig()),
-    # An hour on one core, minutes on a GPU.
+    # A demo's: a minute on one core.
+    "small": ModelSettings(EncoderConfig(blocks=1, dropout=0.2), FitConfig(epochs=6, batch_size=16)),
+    # Half an hour on one core, minutes on a GPU.
     "base": ModelSettings(
-        EncoderConfig(max_length=200, width=64, blocks=2, heads=2, dropout=0.3),
+        EncoderConfig(max_length=200, width=64, blocks=2, heads=2, dropout=0.2),
         FitConfig(
-            epochs=30, batch_size=64, group_lengths=True, learning_rate=2e-3, validation="newest", patience=4
+            epochs=15, batch_size=16, group_lengths=True, learning_rate=2e-3, validation="newest", patience=4
         ),
     ),
     # A GPU's.
     "large": ModelSettings(
         EncoderConfig(max_length=200, width=256, blocks=6, heads=8, dropout=0.3),
         FitConfig(
-            epochs=60, batch_size=128, group_lengths=True, learning_rate=1e-3, validation="newest", patience=6
+            epochs=40, batch_size=32, group_lengths=True, learning_rate=1e-3, validation="newest", patience=6
         ),
     ),
 }

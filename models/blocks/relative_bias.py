@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+LOG_SCALE = 0.1
+"""log1p of seconds reaches 17 after a year; scaled so, it stays near 1 like everything else."""
+
 
 class RelativeBias(nn.Module):
     """A bias for the places between two events, and one for the time between them, for each head.
@@ -28,7 +31,7 @@ class RelativeBias(nn.Module):
         self.register_buffer("distance", (place[:, None] - place).clamp(min=0), persistent=False)
 
     def forward(self, elapsed: Tensor, *, newest_only: bool) -> Tensor:
-        """`elapsed` [batch, 1, Q, L], scaled logarithms of the seconds from key to query → the prior,
+        """`elapsed` [batch, 1, Q, L], log1p of the seconds from key to query → the prior,
         [batch or 1, heads, Q, L]; with `newest_only` Q = 1, the last place. L may be less than `max_length`.
         """
         length = elapsed.shape[-1]
@@ -36,4 +39,6 @@ class RelativeBias(nn.Module):
         by_place = self.distance_prior[:, distance]
         if not self.timed:
             return by_place[None]
-        return elapsed * (self.time_slope + self.time_curve * elapsed) + by_place
+        # The factors are scaled, not the L² logarithms.
+        slope, curve = self.time_slope * LOG_SCALE, self.time_curve * LOG_SCALE**2
+        return elapsed * (slope + curve * elapsed) + by_place

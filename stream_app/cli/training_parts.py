@@ -77,7 +77,7 @@ Set = Annotated[
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(min=1, help="Passes over the log, at most; small: 3, base: 30, large: 60.")
+    int | None, typer.Option(min=1, help="Passes over the log, at most; small: 6, base: 15, large: 40.")
 ]
 Seconds = Annotated[float | None, typer.Option(min=1, help="End learning after so long, if not before.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]
