@@ -22,9 +22,9 @@ class EncoderConfig:
 
     max_length: int = 50
     width: int = 64
-    blocks: int = 2
+    blocks: int = 1
     heads: int = 2
-    dropout: float = 0.3
+    dropout: float = 0.2
     attention: Attention = "relative-time"
     context: tuple[str, ...] | None = None
 

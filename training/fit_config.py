@@ -35,9 +35,9 @@ class FitConfig:
     devices               so many processes share each batch; GPUs where there are any, else on the CPU
     """
 
-    epochs: int = 3
+    epochs: int = 6
     seconds: float | None = None
-    batch_size: int = 32
+    batch_size: int = 16
     group_lengths: bool = False
     learning_rate: float = 3e-3
     weight_decay: float = 0.01

@@ -15,6 +15,8 @@ from training.fit_config import FitConfig
 
 FULL_SOFTMAX_ITEMS = 100_000
 """`auto` goes over every item up to so many, and draws negatives beyond; see docs/training.md."""
+NEGATIVES = 4096
+"""Drawn for each batch, where the settings do not say how many."""
 
 
 def target_weights(config: FitConfig, rules: HistoryRules) -> dict[int, float]:
@@ -52,4 +54,4 @@ def objective_of(
     if held_out is not None:
         wanted &= ~held_out
     counts = np.bincount(sequences.row[wanted], minlength=items + 1)[1:]
-    return SampledSoftmax(torch.from_numpy(counts), negatives=config.negatives or 4096)
+    return SampledSoftmax(torch.from_numpy(counts), negatives=config.negatives or NEGATIVES)

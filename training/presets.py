@@ -10,7 +10,7 @@ DEFAULT = "small"
 
 PRESETS: dict[str, ModelSettings] = {
     # A demo's: a minute on one core.
-    "small": ModelSettings(EncoderConfig(blocks=1, dropout=0.2), FitConfig(epochs=6, batch_size=16)),
+    "small": ModelSettings(EncoderConfig(), FitConfig()),
     # Half an hour on one core, minutes on a GPU.
     "base": ModelSettings(
         EncoderConfig(max_length=200, width=64, blocks=2, heads=2, dropout=0.2),

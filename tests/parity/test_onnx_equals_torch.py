@@ -43,7 +43,7 @@ class Pair:
 
 def _pair(folder: Path, *, k_limit: int, rows: int) -> Pair:
     torch.manual_seed(3)
-    config = EncoderConfig(max_length=LENGTH, width=WIDTH)
+    config = EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2)
     model = SequenceModel(config, vectors=torch.randn(10, WIDTH), bias=torch.zeros(10)).eval()
     with torch.no_grad():
         for parameter in model.encoder.parameters():  # else priors of 0 would hide a wrong sign

@@ -1,4 +1,4 @@
-"""A matrix drawn as cells of one colour, darker where it is higher."""
+"""A matrix of attention drawn as cells of one colour, darker where it is higher."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation.attention_maps import EVENTS
 from training.evaluation.svg_parts import cut, drawing
 
 _CELL = 19.0
 _TOP = 26.0
 _LABELS = 150.0
-_LEAST_COLUMNS = 12
+MEANING = (
+    "<p>Each row is an event: how the attention lies on it and on what came before, as the worker would have "
+    "been told at that moment (last block, mean over heads). It is a hint at why, not a proof.</p>"
+)
 
 
 def heat_map(title: str, labels: Sequence[str], matrix: NDArray[np.floating]) -> str:
@@ -50,7 +54,7 @@ def heat_map(title: str, labels: Sequence[str], matrix: NDArray[np.floating]) ->
         if matrix[row].any()
     ]
     # Side by side all are drawn to one scale: a short history must not be a large one's size.
-    width = _LABELS + max(size, _LEAST_COLUMNS) * _CELL + 4
+    width = _LABELS + max(size, EVENTS) * _CELL + 4
     return drawing(title, told, parts, height=bottom + 20, width=width)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.heat_maps import heat_map
+from training.evaluation.heat_maps import MEANING, heat_map
 from training.evaluation.plots import Figure, Group, Series, bars, dots, lines
 from training.evaluation.report_figures import (
     Row,
@@ -34,10 +34,6 @@ from training.evaluation.report_tables import (
 from training.evaluation.report_words import metric_label, number, printable
 
 MOST_DRAWN = 6
-ATTENTION_MEANING = (
-    "<p>Each row is an event: how the attention lies on it and on what came before, as the worker would have "
-    "been told at that moment (last block, mean over heads). It is a hint at why, not a proof.</p>"
-)
 _BEYOND = {
     "coverage": "share of the catalogue that someone was shown",
     "novelty": "higher: items that fewer know",
@@ -182,4 +178,4 @@ def attention(report: Row) -> list[str]:
             for name, shares in one["maps"].items()
         ]
         parts.append(f"<h3>User {escape(printable(one['user']))}</h3>{_charts(drawn)}")
-    return [ATTENTION_MEANING, *parts] if parts else []
+    return [MEANING, *parts] if parts else []

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from models.bundle.items import BundleItems
 from models.bundle.manifest import Manifest
 from training.evaluation.attention_maps import AttentionMap
-from training.evaluation.heat_maps import heat_map
+from training.evaluation.heat_maps import MEANING, heat_map
 from training.evaluation.page_frame import html_page, section
 from training.evaluation.plots import Figure, bars
-from training.evaluation.report_sections import ATTENTION_MEANING
 from training.evaluation.report_tables import safe, table
 from training.evaluation.report_words import counted, metric_label, moment, short
 from training.model_report.curves import curve
@@ -117,7 +116,7 @@ def _looks(facts: ModelFacts) -> list[str]:
         for matrix in one.maps.values()
     ]
     return [
-        ATTENTION_MEANING,
+        MEANING,
         f'<div class="charts">{"".join(drawn)}</div>',
     ]
 

@@ -19,7 +19,7 @@ Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     """One with each attention of the family."""
     torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, attention=request.param)).eval()
+    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, attention=request.param)).eval()
     with torch.no_grad():
         for parameter in encoder.parameters():  # the priors start at 0, where they would change nothing
             parameter.add_(torch.randn_like(parameter) * 0.2)
@@ -103,7 +103,7 @@ def test_another_attention_is_refused_by_its_name() -> None:
 
 def _with_context() -> Encoder:
     torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, context=("device",))).eval()
+    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, context=("device",))).eval()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
@@ -138,7 +138,7 @@ def test_an_absent_field_adds_nothing() -> None:
 
 def test_a_moment_changes_nothing_before_it_is_learnt() -> None:
     torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, context=())).eval()
+    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, context=())).eval()
     morning, night = (
         encoder(*_history(), torch.tensor([[[hour, 1]]]), last_only=True)[0] for hour in (9, 23)
     )

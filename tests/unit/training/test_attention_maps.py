@@ -29,7 +29,7 @@ def _model(
 ) -> ServedModel:
     torch.manual_seed(0)
     model = SequenceModel(
-        EncoderConfig(max_length=20, width=8, context=context),
+        EncoderConfig(max_length=20, width=8, blocks=2, context=context),
         vectors=torch.randn(len(items), 8),
         bias=torch.zeros(len(items)),
     )

@@ -18,7 +18,7 @@ from training.torch_scorer import TorchScorer
 from training.train import TrainedModel, train
 
 RULES = HistoryRules(max_length=10)
-ENCODER = EncoderConfig(max_length=10, width=32, dropout=0.0)
+ENCODER = EncoderConfig(max_length=10, width=32, blocks=2, dropout=0.0)
 QUICK = FitConfig(epochs=2, batch_size=8)
 
 

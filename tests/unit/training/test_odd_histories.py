@@ -32,7 +32,7 @@ ODD = {
 @pytest.mark.parametrize("step_ms", [0, 60_000])
 def test_odd_histories_are_ranked(attention: Attention, step_ms: int) -> None:
     torch.manual_seed(1)
-    config = EncoderConfig(max_length=LENGTH, width=16, attention=attention)
+    config = EncoderConfig(max_length=LENGTH, width=16, blocks=2, attention=attention)
     model = SequenceModel(config, vectors=torch.randn(ITEMS, 16), bias=torch.randn(ITEMS))
     vocabulary = Vocabulary([f"i{n}" for n in range(ITEMS)])
     records = [_packed(items, step_ms=step_ms) for items in ODD.values()]

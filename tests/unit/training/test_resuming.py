@@ -21,7 +21,7 @@ from training.fit_config import FitConfig, FitFolders
 from training.train import TrainedModel, train
 
 RULES = HistoryRules(max_length=10)
-ENCODER = EncoderConfig(max_length=10, width=16)
+ENCODER = EncoderConfig(max_length=10, width=16, blocks=2)
 CONFIG = FitConfig(epochs=2, batch_size=8)
 
 

@@ -29,4 +29,4 @@ def test_histories_are_trained_on_as_the_worker_keeps_them() -> None:
     rules, _, fit = configs(settings, epochs=None, seconds=9.0, seed=4)
     assert (rules.history_limit, rules.max_age_ms) == (77, 216_000_000)
     assert rules.positive_types == ("like", "purchase")
-    assert (fit.epochs, fit.seconds, fit.seed) == (3, 9.0, 4)
+    assert (fit.epochs, fit.seconds, fit.seed) == (6, 9.0, 4)
