@@ -2,9 +2,9 @@
 
     python docs/benchmarks/measure_loss.py
 
-The loss, its gradient, and AdamW's step over the catalogue, for the targets of one batch of `base`: 16 windows
-of 150 targets. The encoder in front is the same and is left out. Both are asked turn by turn. What it says decides
-where `loss=auto` goes over from all items to drawn ones.
+The loss, its gradient, and AdamW's step over the catalogue, for the targets of one batch of `base`:
+16 windows of 150 targets. The encoder in front is the same and is left out. Both are asked turn by turn. What
+it says decides where `loss=auto` goes over from all items to drawn ones.
 """
 
 from __future__ import annotations
