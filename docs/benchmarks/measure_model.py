@@ -109,7 +109,7 @@ def _within(
 ) -> dict[str, Any]:
     started = time.monotonic()
     asked = ("evaluate", what.data, "--protocol", protocol, *what.options, "--preset", preset)
-    models = f"attention,attention-ids,{BASELINES}"
+    models = f"attention,{BASELINES}"
     report = run(*asked, "--seed", str(seed), "--models", models, *what.fit, *fit)
     return _facts(run, seconds=time.monotonic() - started, seed=seed) | report
 

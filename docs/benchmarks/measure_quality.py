@@ -43,7 +43,7 @@ RUNS = {
     "ml-1m/prequential": Run("ml-1m/ratings.parquet", ("--items", "ml-1m/items.parquet", "--fits", "5")),
     "ml-1m/k-fold": Run("ml-1m/ratings.parquet", ("--items", "ml-1m/items.parquet")),
 }
-MODELS = "all"
+MODELS = "all,attention-ids"
 
 
 def measure(names: list[str], data: Path | None) -> None:
