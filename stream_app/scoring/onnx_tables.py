@@ -48,11 +48,12 @@ class OnnxTables:
         return BoundTables(tables, vectors, bias)
 
     def _send(self) -> None:
-        sent, self._sent = self._sent, self._revisions()
-        if self._sent[0] != sent[0]:
+        sent, now = self._sent, self._revisions()
+        if now[0] != sent[0]:
             self._bound.vectors.update_inplace(self._bound.tables.vectors)
-        if self._sent[1] != sent[1]:
+        if now[1] != sent[1]:
             self._bound.bias.update_inplace(self._bound.tables.bias)
+        self._sent = now  # only now: another thread would go on with tables that are half sent
 
     def _revisions(self) -> tuple[int, int]:
         # Read before the tables are: a change made while copying is then copied once more.
