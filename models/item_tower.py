@@ -70,6 +70,11 @@ class ItemTower(nn.Module):
         self.score = nn.Parameter(torch.zeros(_HIDDEN))
         self.by_length = nn.Parameter(torch.tensor(2.0))
         self.register_buffer("typical_bias", torch.zeros(()))
+        # What no field is made of gets no gradient, and processes that share a fit would wait for it.
+        texts = set(schema.fields) - {NUMBERS, EMBEDDING}
+        self.tokens.requires_grad_(bool(texts))
+        self.numbers.requires_grad_(NUMBERS in schema.fields)
+        self.embedding.requires_grad_(EMBEDDING in schema.fields)
 
     def forward(
         self, field_tokens: Tensor, numbers: Tensor, embedding: Tensor, field_mask: Tensor

@@ -47,6 +47,11 @@ class KnownItems(nn.Module):
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`ids` [items, d], the ids' own vectors → the items' vectors [items, d], and the weights of their
         fields [items, 1 + F], the id's first."""
+        # In mixed precision, too: torch has no sparse products in bfloat16.
+        with torch.autocast(ids.device.type, enabled=False):
+            return self._attend(ids)
+
+    def _attend(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         tower, (items, fields) = self.tower, self.mask.shape
         texts = _Product.apply(self.averages, self.averages_transposed, tower.tokens)
         told = tower.field_vectors(texts.view(items, fields, -1), self.basis, self.embedding)

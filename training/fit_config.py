@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -33,6 +35,8 @@ class FitConfig:
     patience              the fit ends after so many epochs without a better NDCG@10; None: never for this
     precision             bf16: matrix products in bfloat16, weights and sums in float32. auto: on CUDA alone
     devices               so many processes share each batch; GPUs where there are any, else on the CPU
+
+    Raises ValueError for a number out of its range.
     """
 
     epochs: int = 6
@@ -55,6 +59,24 @@ class FitConfig:
     patience: int | None = None
     precision: Precision = "auto"
     devices: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "negatives", "validation_questions", "patience", "devices"):
+            self._require(name, lambda value: value >= 1, "at least 1")
+        for name in ("seconds", "learning_rate", "recency_half_life_days", "gradient_norm_limit"):
+            self._require(name, lambda value: value > 0, "above 0")
+        for name in ("weight_decay", "item_fields_rate"):
+            self._require(name, lambda value: value >= 0, "at least 0")
+        self._require("label_smoothing", lambda value: 0 <= value < 1, "at least 0 and below 1")
+        self._require("validation_share", lambda value: 0 < value < 1, "between 0 and 1")
+        for name, weight in self.type_weights:
+            if not math.isfinite(weight):
+                raise ValueError(f"the weight of {name} is {weight:g}; it must be a number")
+
+    def _require(self, name: str, is_fine: Callable[[float], bool], wanted: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not is_fine(value):
+            raise ValueError(f"{name} is {value:g}; it must be {wanted}")
 
 
 @dataclass(frozen=True, kw_only=True)

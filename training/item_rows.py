@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 from stream_app.domain.messages import Item
@@ -23,7 +25,6 @@ def _item(item_id: str, row: Mapping[str, Any]) -> Item:
     features = row.get("features")
     if isinstance(features, Mapping):
         given |= features
-    at = row.get("published_at")
     return Item(
         item_id=item_id,
         title=_text(row.get("title")),
@@ -35,8 +36,18 @@ def _item(item_id: str, row: Mapping[str, Any]) -> Item:
             if isinstance(value, str | int | float)
         },
         embedding=_numbers(row.get("embedding")),
-        published_at=at if isinstance(at, int) else None,
+        published_at=_moment_ms(row.get("published_at")),
     )
+
+
+def _moment_ms(value: Any) -> int | None:
+    """Milliseconds since the epoch, of such a number or a date; one without a zone is in UTC."""
+    if isinstance(value, datetime):
+        return round((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000)
+    if isinstance(value, date):
+        return _moment_ms(datetime(value.year, value.month, value.day))
+    at = _number(value)
+    return round(at) if math.isfinite(at) else None
 
 
 def _text(value: Any) -> str | None:

@@ -46,6 +46,11 @@ def objective_of(
     loss = config.loss
     if loss == "auto":
         loss = "full-softmax" if items <= FULL_SOFTMAX_ITEMS else "sampled-softmax"
+    if config.label_smoothing and loss != "full-softmax":
+        raise TrainingError(
+            f"label_smoothing={config.label_smoothing:g} goes with the full softmax, and the loss is {loss}; "
+            "leave it out"
+        )
     if loss == "binary":
         return Binary(negatives=config.negatives or 1)
     if loss == "full-softmax":

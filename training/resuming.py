@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from xxhash import xxh3_128
 
+from models.known_items import KnownItems
 from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules, Sequences
 from training.errors import UnusableCheckpoint
@@ -28,7 +29,7 @@ _ROWS_AT_A_TIME = 1 << 22
 def facts_of(
     model: SequenceModel, sequences: Sequences, *, rules: HistoryRules, config: FitConfig
 ) -> dict[str, str]:
-    """What must be the same for a fit to go on: the log, the model's sizes, the settings."""
+    """What must be the same for a fit to go on: the log, the items, the model's sizes, the settings."""
     digest = xxh3_128()
     for name in ("row", "type_code", "timestamp_ms", "start", "context"):
         array = getattr(sequences, name)
@@ -37,9 +38,20 @@ def facts_of(
         for begin in range(0, len(array), _ROWS_AT_A_TIME):
             digest.update(np.ascontiguousarray(array[begin : begin + _ROWS_AT_A_TIME]).data)
     facts = {"log": f"{len(sequences.row)} interactions, {digest.hexdigest()[:12]}"}
+    if model.known is not None:
+        facts["items"] = _facts_of_items(model.known)
     for part in (model.encoder.config, rules, config):
         facts |= {name: json.dumps(value, default=str) for name, value in asdict(part).items()}
     return facts
+
+
+def _facts_of_items(known: KnownItems) -> str:
+    digest = xxh3_128()
+    tokens = known.averages
+    for part in (tokens.crow_indices(), tokens.col_indices(), known.basis, known.embedding, known.mask):
+        digest.update(np.ascontiguousarray(part.numpy()).data)
+    fields = ", ".join(known.tower.schema.fields)
+    return f"{len(known.mask)} with {fields}, {digest.hexdigest()[:12]}"
 
 
 def newest_checkpoint(folder: Path, facts: dict[str, str]) -> Path | None:

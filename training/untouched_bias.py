@@ -15,6 +15,7 @@ from models.bundle.item_features import EMBEDDING, NUMBERS, ItemInputs, item_inp
 from models.item_tower import ItemTower, number_basis, unit_embedding
 from stream_app.domain.messages import Item
 from training.interactions import Interactions
+from training.untouched import AT_A_TIME
 
 _CUTS = (0.7, 0.8, 0.9)
 _SPAN = 0.1
@@ -85,7 +86,9 @@ def poisson_regression(
 @torch.no_grad()
 def _features(tower: ItemTower, inputs: ItemInputs) -> csr_array:
     """What the last columns of the tower's tables are multiplied with: [n, rows of the three tables]."""
-    weights = tower(*map(torch.from_numpy, inputs.arrays()))[2].numpy().astype(np.float64)  # [n, F]
+    # Piece by piece: every token has a vector of its own on the way, [n, F, M, d + 1].
+    pieces = zip(*(torch.split(torch.from_numpy(one), AT_A_TIME) for one in inputs.arrays()), strict=True)
+    weights = torch.cat([tower(*piece)[2] for piece in pieces]).numpy().astype(np.float64)  # [n, F]
     item, place, column = np.nonzero(inputs.field_tokens)
     length = np.maximum((inputs.field_tokens > 0).sum(2), 1)
     share = weights[item, place] / length[item, place]

@@ -50,6 +50,9 @@ def export_untrained(
         bias=torch.zeros(items),
         known=_untrained_tower(told, width=width) if told else None,
     )
+    if model.encoder.context_fusion is not None:  # else it starts at 0, where no moment changes anything
+        for weights in model.encoder.context_fusion.mixed[2].parameters():
+            nn.init.normal_(weights)
     trained = TrainedModel(
         model=model,
         vocabulary=Vocabulary(

@@ -92,7 +92,7 @@ def contestants(
     return [
         rival_named(name, parts)
         if is_rival(name)
-        else _registered(name, settings=settings, tested_from_ms=tested_from_ms)
+        else _registered(name, settings=settings, items=parts.items, tested_from_ms=tested_from_ms)
         for name in names
     ]
 
@@ -153,8 +153,11 @@ def _has_items(data: Path) -> bool:
         return False
 
 
-def _registered(version: str, *, settings: Settings, tested_from_ms: int | None) -> Recommender:
+def _registered(
+    version: str, *, settings: Settings, items: ItemFields, tested_from_ms: int | None
+) -> Recommender:
     from models.bundle.registry import Registry
+    from training.item_rows import items_of_rows
 
     registry = Registry(settings.registry)
     end_ms = registry.manifest(version).training_window.last_timestamp
@@ -162,4 +165,4 @@ def _registered(version: str, *, settings: Settings, tested_from_ms: int | None)
         say(f"{version} was trained before: what it has seen of the tested events makes its figures too good")
     elif end_ms is not None and end_ms > tested_from_ms:
         say(f"{version} has seen events of the tested part: its figures are too good")
-    return open_bundle(registry.fetch(version))
+    return open_bundle(registry.fetch(version), items=items_of_rows(items))

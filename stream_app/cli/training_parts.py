@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import numpy as np
 import typer
 
 from stream_app.cli.errors import Failure
@@ -20,6 +21,7 @@ from stream_app.settings import Settings
 if TYPE_CHECKING:
     from models.bundle.registry import Registry
     from models.encoder_config import EncoderConfig
+    from stream_app.domain.messages import Item
     from training.dataset import HistoryRules
     from training.evaluation.served import ServedModel
     from training.fit_config import FitConfig
@@ -177,22 +179,32 @@ def configs(
         positive_types=settings.positive_types,
     )
     given = {name: value for name, value in options.items() if value is not None}
-    return Learning(rules, encoder, dataclasses.replace(fit, **given))
+    try:
+        return Learning(rules, encoder, dataclasses.replace(fit, **given))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
-def open_bundle(folder: Path) -> ServedModel:
-    """A bundle as a worker would load it, verified and tried. Raises BundleError where it could not be
-    served."""
+def open_bundle(folder: Path, *, items: Mapping[str, Item] | None = None) -> ServedModel:
+    """A bundle as a worker would load it, verified and tried; `items`, by id, that came after training get
+    rows, as from the items topic. Raises BundleError where it could not be served."""
     from stream_app.scoring.snapshot import load_snapshot
     from training.evaluation.served import ServedModel
 
-    snapshot = load_snapshot(folder, device="cpu")
+    snapshot, items = load_snapshot(folder, device="cpu"), items or {}
+    snapshot.add_items(items.values())
+    trained = snapshot.manifest.item_count
+    published_ms = np.zeros(1 + len(snapshot.vocabulary), dtype=np.int64)
+    for row, item_id in enumerate(snapshot.vocabulary.item_ids[trained:], start=1 + trained):
+        published_ms[row] = items[item_id].published_at or 0
     return ServedModel(
         name=snapshot.version,
         scorer=snapshot.scorer,
         vocabulary=snapshot.vocabulary,
         max_length=snapshot.manifest.max_length,
         context_fields=snapshot.manifest.context_fields,
+        published_ms=published_ms,
+        trained=trained,
     )
 
 

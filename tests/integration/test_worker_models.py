@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from models.encoder_config import EncoderConfig
 from tests.announcing import announce
 from tests.event_stream import Tail, send, send_events, some_events, until_settled
 from tests.reference import check_answers, check_histories, expected_histories, find_everything
 from tests.tiny_bundle import make_tiny_bundle
 from tests.worker_process import WorkerProcess
+from training.untrained import export_untrained
 
 ITEMS = [f"item-{number}" for number in range(400)]
 
@@ -63,6 +65,21 @@ async def test_lists_come_from_the_announced_model_with_reasons(
     scores = [item["score"] for item in answer["items"]]
     assert scores == sorted(scores, reverse=True)
     assert {reason["item_id"] for reason in answer["items"][0]["because"]} == {"item-7", "item-8"}
+
+
+async def test_the_circumstances_of_an_event_reach_the_model(served: WorkerProcess, tmp_path: Path) -> None:
+    """The same history at the same moment, on two devices."""
+    encoder = EncoderConfig(max_length=20, width=16, context=("device",))
+    export_untrained(tmp_path / "staging", items=len(ITEMS), encoder=encoder)
+    version = await announce(served, tmp_path / "staging", registry=tmp_path / "registry")
+    await served.says(f"model {version} serves now")
+    lists = []
+    for number, device in enumerate(["phone", "tv", "phone"]):
+        event = an_event(f"viewer-{number}", "item-7", f"v{number}") | {"context": {"device": device}}
+        answer = await answer_to(served, event | {"timestamp": 1_700_000_000_000})
+        assert answer["model"] == {"version": version, "role": "champion"}
+        lists.append([item["item_id"] for item in answer["items"]])
+    assert lists[0] == lists[2] != lists[1]
 
 
 async def test_a_user_of_unknown_items_gets_the_fallback(served: WorkerProcess, tmp_path: Path) -> None:

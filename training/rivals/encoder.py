@@ -13,7 +13,7 @@ from stream_app.domain.encoding import ModelInputs
 from stream_app.domain.messages import Item
 from stream_app.domain.ranking import Ranked
 from training.dataset import HistoryRules
-from training.errors import TrainingError
+from training.errors import TrainingDiverged, TrainingError
 from training.evaluation.histories import Histories
 from training.evaluation.recommender import NotApplicable
 from training.evaluation.served import ServedModel
@@ -67,6 +67,8 @@ class AttentionEncoder:
                 show_progress=self._show_progress,
                 say=lambda line: self._say(f"{self.name}: {line}"),
             )
+        except TrainingDiverged:
+            raise  # a fault of the settings, not a log that holds nothing
         except TrainingError as error:
             raise NotApplicable(str(error)) from error
         known = trained.model.known

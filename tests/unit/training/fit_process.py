@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from models.encoder import EncoderConfig
+from stream_app.domain.messages import Item
 from tests.unit.training.logs import successors
 from training.batches import Batch, EpochBatches
 from training.checkpoint import save
@@ -20,6 +21,7 @@ from training.fit_config import FitConfig, FitFolders
 from training.train import train
 
 HERE = "here"
+ITEMS = [f"i{number}" for number in range(40)]
 
 
 def stop_at(epoch: int, number: int) -> None:
@@ -52,6 +54,7 @@ def main(out: str, checkpoints: str | None = None, *place: str) -> None:
         folders=FitFolders(
             checkpoints=None if checkpoints is None else Path(checkpoints), checkpoint_minutes=0.0
         ),
+        items={name: Item(item_id=name, title=name, features={"n": n}) for n, name in enumerate(ITEMS)},
         say=lambda line: print(line, flush=True),
     )
     save(trained, Path(out))

@@ -73,6 +73,12 @@ def test_a_loss_that_is_no_number_ends_the_fit_with_the_remedy() -> None:
         _train(FitConfig(epochs=2, batch_size=8, learning_rate=1e30))
 
 
+@pytest.mark.parametrize("loss", ["binary", "sampled-softmax"])
+def test_smoothing_is_for_the_full_softmax(loss: Loss) -> None:
+    with pytest.raises(TrainingError, match=f"goes with the full softmax, and the loss is {loss}; leave it out"):
+        _train(replace(QUICK, loss=loss, label_smoothing=0.1))
+
+
 def test_a_log_without_anything_to_predict_is_refused() -> None:
     log = log_of([("u", "a", "view", 0), ("v", "a", "view", 1), ("u", "b", "dislike", 2)])
     with pytest.raises(TrainingError, match="no user with a positive event after another one"):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from stream_app.cli.training_parts import open_bundle
 from stream_app.domain.messages import Item
 from tests.unit.training.item_worlds import FIT, RULES, UNTOUCHED, table, trained_worlds, two_worlds
-from tests.unit.training.logs import START_MS, histories_of
+from tests.unit.training.logs import START_MS, histories_of, names_of
 from training.checkpoint import load, save
+from training.errors import TrainingDiverged
+from training.export import export
 from training.item_rows import items_of_rows
 from training.rivals.encoder import AttentionEncoder
 from training.train import TrainedModel, train
@@ -52,6 +56,34 @@ def test_the_same_seed_gives_the_same_model() -> None:
     quick = replace(FIT, epochs=1)
     one, two = (train(two_worlds(), rules=RULES, config=quick, items=table()) for _ in range(2))
     assert torch.equal(one.model.item_table()[0], two.model.item_table()[0])
+
+
+def test_fields_are_learnt_in_mixed_precision_too() -> None:
+    quick = replace(FIT, epochs=1)
+    full, mixed = (
+        train(two_worlds(), rules=RULES, config=replace(quick, precision=precision), items=table())
+        for precision in ("32", "bf16")
+    )
+    assert mixed.report.loss == pytest.approx(full.report.loss, rel=0.02)
+    assert mixed.model.item_table()[0].dtype == torch.float32
+
+
+def test_a_fit_that_diverges_is_no_log_without_anything_to_learn() -> None:
+    rival = AttentionEncoder(rules=RULES, config=replace(FIT, learning_rate=1e30), items=table())
+    with pytest.raises(TrainingDiverged):
+        rival.fit(two_worlds())
+
+
+def test_a_bundle_that_is_evaluated_has_the_items_that_came_later(
+    worlds: TrainedModel, tmp_path: Path
+) -> None:
+    export(worlds, tmp_path)
+    model = open_bundle(tmp_path, items=table())
+    log = two_worlds()
+    log = replace(log, items=(*log.items, *UNTOUCHED))
+    (listed,) = names_of(log, model.recommend(histories_of(log, ["i0", "i2", "i4"]), k=K))
+    assert listed.index(UNTOUCHED[0]) < listed.index(UNTOUCHED[1])
+    assert UNTOUCHED[0] not in open_bundle(tmp_path).vocabulary.item_ids
 
 
 @pytest.mark.parametrize("items", [None, {}, {"i0": Item(item_id="i0")}])
@@ -133,6 +165,10 @@ def test_rows_of_any_table_are_items() -> None:
         },
         "b": {"embedding": [1, None, 10**400], "price": 10**400, "features": {"brand": "B"}},
         "c": {"title": None, "categories": None, "embedding": "no"},
+        "d": {"published_at": 1.7e12},
+        "e": {"published_at": datetime(2023, 11, 14, 22, 13, 20)},
+        "f": {"published_at": date(2023, 11, 14)},
+        "g": {"published_at": "yesterday"},
     }
     found = items_of_rows(rows)
     assert found["a"] == Item(
@@ -141,3 +177,5 @@ def test_rows_of_any_table_are_items() -> None:
     assert found["b"].embedding is not None and np.isnan(found["b"].embedding[1:]).all()
     assert np.isnan(found["b"].features["price"]) and found["b"].features["brand"] == "B"
     assert found["c"] == Item(item_id="c")
+    told = [found[name].published_at for name in "defg"]
+    assert told == [1_700_000_000_000, 1_700_000_000_000, 1_699_920_000_000, None]

@@ -54,6 +54,14 @@ def test_several_are_taken_together() -> None:
         ("blocks=0", "blocks is 0; it must be at least 1"),
         ("dropout=1", "dropout is 1; it must be at least 0 and below 1"),
         ("type_weights=x", "type_weights=x: expected `float`"),
+        ("type_weights=click:nan", "the weight of click is nan; it must be a number"),
+        ("epochs=0", "epochs is 0; it must be at least 1"),
+        ("batch_size=0", "batch_size is 0; it must be at least 1"),
+        ("learning_rate=0", "learning_rate is 0; it must be above 0"),
+        ("learning_rate=nan", "learning_rate is nan; it must be above 0"),
+        ("recency_half_life_days=-1", "recency_half_life_days is -1; it must be above 0"),
+        ("validation_share=1.5", "validation_share is 1.5; it must be between 0 and 1"),
+        ("label_smoothing=1", "label_smoothing is 1; it must be at least 0 and below 1"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(assignment: str, reason: str) -> None:

@@ -11,16 +11,20 @@ import pytest
 import torch
 
 from models.encoder import EncoderConfig
+from stream_app.domain.messages import Item
 from tests.unit.training.logs import log_of
 from training.batches import EpochBatches, weight_of
 from training.dataset import HistoryRules, vocabulary_of, write_sequences
 from training.errors import TrainingError
 from training.fit_config import FitConfig, FitFolders
 from training.interactions import Interactions
+from training.item_start import TowerConfig
 from training.train import TrainedModel, train
 
 RULES = HistoryRules(max_length=10)
 # A half-life of minutes, in a log of hours: windows weigh very differently.
+# With a category alone: what is there for other fields has nothing to learn.
+ITEMS = {f"i{number}": Item(item_id=f"i{number}", categories=(f"c{number % 3}",)) for number in range(30)}
 CONFIG = FitConfig(epochs=2, batch_size=7, recency_half_life_days=0.01, validation="last")
 
 
@@ -44,6 +48,8 @@ def _train(log: Interactions, *, devices: int, say: object = print, **folders: o
         encoder=EncoderConfig(max_length=10, width=16, dropout=0.0),
         config=replace(CONFIG, devices=devices),
         folders=FitFolders(**folders),  # type: ignore[arg-type]
+        items=ITEMS,
+        tower=TowerConfig(id_dropout=0.0),
         say=say,  # type: ignore[arg-type]
     )
 
@@ -89,12 +95,12 @@ def test_two_processes_come_to_the_weights_of_one(log: Interactions, tmp_path: P
     assert not torch.distributed.is_initialized()
 
 
-@pytest.mark.timeout(600)
 def _ranks() -> list[psutil.Process]:
     """The other processes of a fit; a test run may have children of other kinds, such as a broker."""
     return [child for child in psutil.Process().children() if "training.rank" in child.cmdline()]
 
 
+@pytest.mark.timeout(600)
 def test_a_process_that_dies_ends_the_fit_in_one_line(log: Interactions) -> None:
     def kill_the_other(line: str) -> None:
         (other,) = _ranks()

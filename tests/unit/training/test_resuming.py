@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from models.encoder import EncoderConfig
+from stream_app.domain.messages import Item
 from tests.unit.training.fit_process import HERE
 from tests.unit.training.logs import successors
 from training.checkpoint import load
@@ -90,6 +91,21 @@ def test_a_checkpoint_of_another_fit_is_refused_with_what_differs(tmp_path: Path
         _train(tmp_path, events=24)
 
 
+def test_a_checkpoint_belongs_to_what_is_told_of_the_items(tmp_path: Path) -> None:
+    one, other = (
+        {f"i{number}": Item(item_id=f"i{number}", categories=(f"c{number % kinds}",)) for number in range(40)}
+        for kinds in (2, 3)
+    )
+    first = _train(tmp_path, items=one)
+    assert _bits(_train(tmp_path, items=one)) == _bits(first)
+    with pytest.raises(
+        UnusableCheckpoint, match=r"items is 40 with categories, \w+, was 40 with categories, "
+    ):
+        _train(tmp_path, items=other)
+    with pytest.raises(UnusableCheckpoint, match="items is missing, was 40 with categories"):
+        _train(tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
 def test_what_is_no_checkpoint_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "step-000000001.ckpt").write_bytes(content)
@@ -129,7 +145,13 @@ def test_a_fit_that_diverges_at_once_has_no_good_checkpoint(tmp_path: Path) -> N
 
 
 def _train(
-    folder: Path, *, config: FitConfig = CONFIG, events: int = 20, minutes: float = 5.0, say: Any = print
+    folder: Path,
+    *,
+    config: FitConfig = CONFIG,
+    events: int = 20,
+    minutes: float = 5.0,
+    items: dict[str, Item] | None = None,
+    say: Any = print,
 ) -> TrainedModel:
     return train(
         successors(users=30, events=events, items=40),
@@ -137,6 +159,7 @@ def _train(
         rules=RULES,
         config=config,
         folders=FitFolders(checkpoints=folder, checkpoint_minutes=minutes),
+        items=items,
         say=say,
     )
 
