@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from stream_app.domain.encoding import ModelInputs
 from tests.unit.training.logs import log_of, successors
 from training.dataset import HistoryRules
 from training.errors import TrainingDiverged, TrainingError
-from training.fit_config import FitConfig
+from training.fit_config import FitConfig, Loss
 from training.torch_scorer import TorchScorer
 from training.train import TrainedModel, train
 
@@ -75,7 +76,9 @@ def test_a_loss_that_is_no_number_ends_the_fit_with_the_remedy() -> None:
 
 @pytest.mark.parametrize("loss", ["binary", "sampled-softmax"])
 def test_smoothing_is_for_the_full_softmax(loss: Loss) -> None:
-    with pytest.raises(TrainingError, match=f"goes with the full softmax, and the loss is {loss}; leave it out"):
+    with pytest.raises(
+        TrainingError, match=f"goes with the full softmax, and the loss is {loss}; leave it out"
+    ):
         _train(replace(QUICK, loss=loss, label_smoothing=0.1))
 
 
