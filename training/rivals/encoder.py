@@ -31,7 +31,7 @@ class AttentionEncoder:
     With `items` it reads their fields, and knows those that nobody has touched in training, as a worker does:
     each of which something is told gets a row from the item tower. They are candidates, none before its
     `published_at`; in histories the encoder passes over them as in a worker: what it was not trained with it
-    reads badly (.0278 for .0301 NDCG@10 on the sample).
+    reads badly.
     """
 
     def __init__(
