@@ -3,8 +3,8 @@
     python docs/benchmarks/measure_model.py --data DIR [RUN …]
 
 DIR holds the folder ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the others keep
-their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched` is `temporal`
-with items that nobody has touched.
+their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched` is
+`temporal` with items that nobody has touched.
 
 A leave-one-out run learns from each user's events but the last two, takes the epoch that guesses the last but
 one best, exports, and asks the exported bundle through onnxruntime, as a worker would.
