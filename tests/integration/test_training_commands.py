@@ -30,7 +30,7 @@ Run = Callable[..., CompletedProcess[str]]
 RunHere = Callable[..., tuple[int, Any, str]]
 
 
-def _write_log(path: Path) -> None:
+def write_log(path: Path) -> None:
     """Every user walks along one circle of items."""
     pl.DataFrame(
         [
@@ -49,7 +49,7 @@ def _write_log(path: Path) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Runs a command without a broker, in a folder with a log in it."""
-    _write_log(tmp_path / "log.parquet")
+    write_log(tmp_path / "log.parquet")
 
     def run(*arguments: object) -> CompletedProcess[str]:
         return run_command(*arguments, folder=tmp_path, timeout_s=150)
@@ -60,7 +60,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunHere:
     """The same within this process, which has torch already: exit code, answer, stderr."""
-    _write_log(tmp_path / "log.parquet")
+    write_log(tmp_path / "log.parquet")
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, Any, str]:

@@ -12,7 +12,7 @@ import pytest
 from models.bundle.manifest import read_manifest
 from models.bundle.registry import Registry
 from tests.command import MILLSTREAM, answer_of, environment, run_command
-from tests.integration.test_training_commands import RunHere, _write_log, run_here
+from tests.integration.test_training_commands import RunHere, run_here, write_log
 from training.checkpoint import load
 
 __all__ = ["run_here"]
@@ -25,7 +25,7 @@ LIMIT_S = 400
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a log in it."""
-    _write_log(tmp_path / "log.parquet")
+    write_log(tmp_path / "log.parquet")
     return tmp_path
 
 
