@@ -65,6 +65,8 @@ def measure(names: list[str], *, data: Path, seed: int, fit: list[str]) -> None:
             report = of_protocol(
                 _Commands(Path(folder), data=data, log=log), run, protocol, preset, seed, fit
             )
+        # As a reader would run it, not where the data happened to lie.
+        report["command"], report["data"]["source"] = report["commands"][-1], run.data
         file.write_text(json.dumps(report, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
@@ -108,6 +110,7 @@ def _leave_one_out(
     options = ("--preset", preset, "--validation", "last", "--seed", str(seed), *fit)
     trained = run("train", str(learnt), *options)
     seconds = time.monotonic() - started
+    del trained["uri"]  # of a folder that is gone
     report = run(*asked, "--models", f"{trained['version']},{BASELINES}")
     return _facts(run, seconds=seconds, seed=seed) | {"train": trained} | report
 

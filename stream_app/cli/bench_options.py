@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from models.encoder_config import EncoderConfig
 from stream_app.cli.errors import Failure
 from stream_app.cli.session import say
 
@@ -61,7 +62,8 @@ def bundle_of(model: str, *, told: bool = False) -> Iterator[Path]:
             from stream_app.bench.new_items import some_items
 
             items = some_items(RANDOM_ITEMS)
-        export_untrained(bundle, items=RANDOM_ITEMS, told=items)
+        # Two blocks, as in all that docs/benchmarks/engine.md tells.
+        export_untrained(bundle, items=RANDOM_ITEMS, told=items, encoder=EncoderConfig(blocks=2))
         yield bundle
 
 
