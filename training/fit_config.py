@@ -51,7 +51,7 @@ class FitConfig:
     loss: Loss = "auto"
     negatives: int | None = None
     type_weights: tuple[tuple[str, float], ...] = ()
-    item_fields_rate: float = 0.1
+    item_fields_rate: float = 0.025
     seed: int = 0
     validation: Validation = "none"
     validation_share: float = 0.1
