@@ -15,7 +15,13 @@ PRESETS: dict[str, ModelSettings] = {
     "base": ModelSettings(
         EncoderConfig(max_length=200, width=64, blocks=2, heads=2, dropout=0.2),
         FitConfig(
-            epochs=15, batch_size=16, group_lengths=True, learning_rate=2e-3, validation="newest", patience=4
+            epochs=15,
+            batch_size=16,
+            group_lengths=True,
+            learning_rate=2e-3,
+            item_fields_rate=0.1,
+            validation="newest",
+            patience=4,
         ),
     ),
     # A GPU's.
