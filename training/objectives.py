@@ -14,7 +14,8 @@ from training.errors import TrainingError
 from training.fit_config import FitConfig
 
 FULL_SOFTMAX_ITEMS = 100_000
-"""`auto` goes over every item up to so many, and draws negatives beyond; see docs/training.md."""
+"""`auto` goes over every item up to so many, and draws negatives beyond. `make bench-loss` tells what a step
+costs either way; what it is worth is not measured."""
 NEGATIVES = 4096
 """Drawn for each batch, where the settings do not say how many."""
 
