@@ -67,21 +67,6 @@ async def test_lists_come_from_the_announced_model_with_reasons(
     assert {reason["item_id"] for reason in answer["items"][0]["because"]} == {"item-7", "item-8"}
 
 
-async def test_the_circumstances_of_an_event_reach_the_model(served: WorkerProcess, tmp_path: Path) -> None:
-    """The same history at the same moment, on two devices."""
-    encoder = EncoderConfig(max_length=20, width=16, context=("device",))
-    export_untrained(tmp_path / "staging", items=len(ITEMS), encoder=encoder)
-    version = await announce(served, tmp_path / "staging", registry=tmp_path / "registry")
-    await served.says(f"model {version} serves now")
-    lists = []
-    for number, device in enumerate(["phone", "tv", "phone"]):
-        event = an_event(f"viewer-{number}", "item-7", f"v{number}") | {"context": {"device": device}}
-        answer = await answer_to(served, event | {"timestamp": 1_700_000_000_000})
-        assert answer["model"] == {"version": version, "role": "champion"}
-        lists.append([item["item_id"] for item in answer["items"]])
-    assert lists[0] == lists[2] != lists[1]
-
-
 async def test_a_user_of_unknown_items_gets_the_fallback(served: WorkerProcess, tmp_path: Path) -> None:
     await serve(served, tmp_path, seed=1)
     answer = await answer_to(served, an_event("stranger", "never-trained", "s1"))
@@ -146,3 +131,18 @@ async def test_a_worker_that_serves_a_model_has_not_loaded_torch(
     assert "onnxruntime" in loaded, "the model runs in another process?"
     assert "/torch/" not in loaded
     assert "libtorch" not in loaded
+
+
+async def test_the_circumstances_of_an_event_reach_the_model(served: WorkerProcess, tmp_path: Path) -> None:
+    """The same history at the same moment, on two devices."""
+    encoder = EncoderConfig(max_length=20, width=16, context=("device",))
+    export_untrained(tmp_path / "staging", items=len(ITEMS), encoder=encoder)
+    version = await announce(served, tmp_path / "staging", registry=tmp_path / "registry")
+    await served.says(f"model {version} serves now")
+    lists = []
+    for number, device in enumerate(["phone", "tv", "phone"]):
+        event = an_event(f"viewer-{number}", "item-7", f"v{number}") | {"context": {"device": device}}
+        answer = await answer_to(served, event | {"timestamp": 1_700_000_000_000})
+        assert answer["model"] == {"version": version, "role": "champion"}
+        lists.append([item["item_id"] for item in answer["items"]])
+    assert lists[0] == lists[2] != lists[1]
