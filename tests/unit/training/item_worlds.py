@@ -41,7 +41,7 @@ def trained_worlds() -> TrainedModel:
     """A model of them that reads the fields."""
     return train(
         two_worlds(),
-        encoder=EncoderConfig(max_length=10, width=16),
+        encoder=EncoderConfig(max_length=10, width=16, blocks=2, dropout=0.3),
         rules=RULES,
         config=FIT,
         items=table(),
