@@ -32,7 +32,7 @@ bench-evaluation: $(READY)  ## how fast evaluating is: docs/benchmarks/evaluatio
 bench-netflix: $(READY)  ## 100 million rows in the Netflix format: docs/benchmarks/netflix.json
 	@$(BIN)/python docs/benchmarks/measure_netflix.py $(ARGS)
 
-bench-model: $(READY)  ## presets under protocols, an hour each: make bench-model ARGS="--data DIR ml-1m/leave-one-out/base"
+bench-model: $(READY)  ## presets under protocols, half an hour each with base: make bench-model ARGS="--data DIR ml-1m/leave-one-out/base"
 	@$(BIN)/python docs/benchmarks/measure_model.py $(ARGS)
 
 bench-serving: $(READY)  ## users a second, memory and 8 bits of each preset: docs/benchmarks/serving.json

@@ -5,14 +5,15 @@ rows, int64 [n]; the score of item j is states · vectors[j] + bias[j]. `weights
 target counts. A negative weight counts against its target: the item was disliked, and the loss is
 −log(1 − p) instead of −log p (unlikelihood: Welleck et al., 2020). The mean is weighted by |weights|.
 
-All are computed in float32, in mixed precision, too: a softmax over a catalogue has more small terms than
-bfloat16 can tell apart.
+All are computed in float32, in mixed precision, too: see `_in_float32`.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,24 @@ _MOST = 1.0 - 1e-6
 """A probability of 1 for a disliked item would cost infinitely much."""
 _NEVER = -1e4
 
+P = ParamSpec("P")
 
+
+def _in_float32(
+    loss: Callable[Concatenate[Tensor, P], Tensor],
+) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """The same loss in mixed precision, too: a softmax over a catalogue has more small terms than bfloat16
+    can tell apart."""
+
+    @functools.wraps(loss)
+    def computed(states: Tensor, /, *others: P.args, **options: P.kwargs) -> Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            return loss(states.float(), *others, **options)
+
+    return computed
+
+
+@_in_float32
 def full_softmax_cross_entropy(
     states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, weights: Tensor, *, smoothing: float = 0.0
 ) -> Tensor:
@@ -39,11 +57,11 @@ def full_softmax_cross_entropy(
     The gradient is taken chunk by chunk together with the loss, so that the scores [n, V] never exist as a
     whole: exact, and on a CPU three times as fast as the plain formula.
     """
-    with torch.autocast(states.device.type, enabled=False):
-        loss: Tensor = _FullSoftmax.apply(states.float(), vectors, bias, targets, weights, smoothing)
+    loss: Tensor = _FullSoftmax.apply(states, vectors, bias, targets, weights, smoothing)
     return loss
 
 
+@_in_float32
 def sampled_softmax_cross_entropy(
     states: Tensor,
     vectors: Tensor,
@@ -63,16 +81,15 @@ def sampled_softmax_cross_entropy(
     score stays as it is, since it was not drawn (Khrylchenko et al., Correcting the LogQ Correction, 2025):
     the sum under the softmax is then right in the mean.
     """
-    with torch.autocast(states.device.type, enabled=False):
-        states = states.float()
-        drawn = log_q + math.log(max(len(negatives), 1))
-        own = (states * vectors[targets]).sum(1) + bias[targets]
-        others = torch.addmm(bias[negatives] - drawn[negatives], states, vectors[negatives].T)  # [n, S]
-        others = others.masked_fill(negatives == targets[:, None], _NEVER)
-        log_p = own - torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1)
-        return _weighted(_liked_or_not(log_p, weights), weights)
+    drawn = log_q + math.log(max(len(negatives), 1))
+    own = (states * vectors[targets]).sum(1) + bias[targets]
+    others = torch.addmm(bias[negatives] - drawn[negatives], states, vectors[negatives].T)  # [n, S]
+    others = others.masked_fill(negatives == targets[:, None], _NEVER)
+    log_p = own - torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1)
+    return _weighted(_liked_or_not(log_p, weights), weights)
 
 
+@_in_float32
 def binary_cross_entropy(
     states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, weights: Tensor, *, negatives: Tensor
 ) -> Tensor:
@@ -81,14 +98,12 @@ def binary_cross_entropy(
     SASRec's first loss (Kang and McAuley, 2018: m = 1, drawn evenly). Here to compare with: every published
     comparison finds it far behind the softmax. A negative that is the target itself counts for nothing.
     """
-    with torch.autocast(states.device.type, enabled=False):
-        states = states.float()
-        own = (states * vectors[targets]).sum(1) + bias[targets]
-        others = torch.einsum("nd,nmd->nm", states, vectors[negatives]) + bias[negatives]
-        pushed = F.softplus(others.masked_fill(negatives == targets[:, None], _NEVER)).mean(1)
-        # Against a disliked target: −log σ(−target), and no other item need go down for it.
-        loss = torch.where(weights < 0, F.softplus(own), F.softplus(-own) + pushed)
-        return _weighted(loss, weights)
+    own = (states * vectors[targets]).sum(1) + bias[targets]
+    others = torch.einsum("nd,nmd->nm", states, vectors[negatives]) + bias[negatives]
+    pushed = F.softplus(others.masked_fill(negatives == targets[:, None], _NEVER)).mean(1)
+    # Against a disliked target: −log σ(−target), and no other item need go down for it.
+    loss = torch.where(weights < 0, F.softplus(own), F.softplus(-own) + pushed)
+    return _weighted(loss, weights)
 
 
 def _log_p(p: Tensor, scores: Tensor, wanted: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import numpy as np
 import typer
 
 from stream_app.cli.errors import Failure
@@ -188,6 +187,8 @@ def configs(
 def open_bundle(folder: Path, *, items: Mapping[str, Item] | None = None) -> ServedModel:
     """A bundle as a worker would load it, verified and tried; `items`, by id, that came after training get
     rows, as from the items topic. Raises BundleError where it could not be served."""
+    import numpy as np
+
     from stream_app.scoring.snapshot import load_snapshot
     from training.evaluation.served import ServedModel
 

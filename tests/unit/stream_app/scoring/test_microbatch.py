@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle.context import Context
 from models.bundle.hashing import item_hash
-from models.encoder_config import EncoderConfig
 from stream_app.domain.encoding import ModelInputs, encode
 from stream_app.domain.history import ENTRY, FORMAT, HEADER
 from stream_app.domain.ranking import Ranked
@@ -20,7 +18,6 @@ from stream_app.scoring.requests import Scored
 from stream_app.scoring.scorer import Scorer
 from stream_app.scoring.snapshot import Snapshot, load_snapshot
 from tests.tiny_bundle import make_tiny_bundle
-from training.untrained import export_untrained
 
 ITEMS = [f"item-{i}" for i in range(300)]
 NOW_MS = 1_700_000_000_000
@@ -121,36 +118,6 @@ async def test_each_row_is_answered_as_if_it_were_alone(
     assert scored.ranked.attention.shape == scored.item_ids.shape == (users, 20)
     expected = encode(records, [NOW_MS] * users, first.vocabulary, max_length=20)
     np.testing.assert_array_equal(scored.item_ids, expected.item_ids)
-
-
-async def test_each_row_is_asked_in_the_circumstances_of_its_own_event(
-    scoring: ScoringThread, tmp_path: Path
-) -> None:
-    export_untrained(tmp_path, items=300, encoder=EncoderConfig(max_length=20, width=16, context=("device",)))
-    snapshot = load_snapshot(tmp_path, device="cpu")
-    scoring.swap(snapshot)
-    devices: list[Context] = [None, *({"device": name} for name in ("phone", "tv", "desk"))]
-    # More than fit in a batch: they are cut in pieces, and one caller's are joined with another's.
-    record, now_ms = records_of(1)[0], [NOW_MS] * 21
-    told = [devices[row % 4] for row in range(21)]
-    with_told, without = await asyncio.gather(
-        scoring.score([record] * 21, now_ms, told), scoring.score([record] * 21, now_ms)
-    )
-    assert with_told is not None and without is not None
-    alone = {}
-    for place, device in enumerate(devices):
-        inputs = encode(
-            [record],
-            [NOW_MS],
-            snapshot.vocabulary,
-            max_length=20,
-            context_fields=("device",),
-            contexts=[device],
-        )
-        alone[place] = snapshot.scorer.score(inputs).topk_ids[0].tolist()
-    assert len({tuple(ids) for ids in alone.values()}) == 4
-    assert with_told.ranked.topk_ids.tolist() == [alone[row % 4] for row in range(21)]
-    assert without.ranked.topk_ids.tolist() == [alone[0]] * 21
 
 
 async def test_many_callers_at_once_get_their_own_answers(scoring: ScoringThread, first: Snapshot) -> None:
