@@ -14,7 +14,9 @@ from models.blocks.named import block
 from models.blocks.relative_bias import LOG_SCALE
 from models.bundle.signature import EVENT_TYPES
 from models.context_fusion import ContextFusion
+from models.dropout import Dropout
 from models.encoder_config import EncoderConfig
+from models.pairs import causal_stripes, newest_stripe
 
 
 class Encoder(nn.Module):
@@ -22,8 +24,6 @@ class Encoder(nn.Module):
 
     Only differences of times count, so that a position learns the same wherever a window was cut.
     """
-
-    causal: Tensor
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Encoder(nn.Module):
         for weight in (self.types.weight, self.gap.weight):
             nn.init.normal_(weight, std=0.02)
         nn.init.zeros_(self.gap.bias)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(
             block(
                 config.attention,
@@ -48,9 +48,6 @@ class Encoder(nn.Module):
             None if config.context is None else ContextFusion(config.width, len(config.context))
         )
         self.norm = nn.LayerNorm(config.width)
-        self.register_buffer(
-            "causal", torch.ones(config.max_length, config.max_length).tril(), persistent=False
-        )
 
     def forward(
         self,
@@ -68,8 +65,8 @@ class Encoder(nn.Module):
         event_types  int [batch, L]; time_deltas  float32 [batch, L], seconds before now
         context      int [batch, L, C], each position's own, or [batch, 1, C] with `last_only`; for an encoder
                      that was made with it
-        Returns the states, [batch, L, d], and the last block's weights, [batch, heads, L, L]. With
-        `last_only` the last block computes the newest position alone: [batch, 1, d] and [batch, heads, 1, L].
+        Returns the states, [batch, L, d], and the last block's weights at the newest position,
+        [batch, heads, 1, L]. With `last_only` the last block computes that position alone: [batch, 1, d].
         Each position's own event is its "now", but for the newest of `last_only`, whose now is the one that
         the deltas are from.
         """
@@ -77,28 +74,13 @@ class Encoder(nn.Module):
         gaps = F.pad((time_deltas[:, :-1] - time_deltas[:, 1:]).clamp(min=0.0) * real[:, :-1], (1, 0))
         x = items + self.types(event_types) + self.gap(torch.log1p(gaps)[..., None] * LOG_SCALE)
         x = self.dropout(x)
-        length = item_ids.shape[1]
-        allowed = self.causal[:length, :length] * real[:, None, None, :]  # [batch, 1, L, L]
-        elapsed = self._elapsed(time_deltas)
-        weights = allowed
+        timed, weights = self.config.is_timed, real
+        whole = causal_stripes(real, time_deltas, timed=timed) if len(self.blocks) > last_only else []
         for number, layer in enumerate(self.blocks, start=1):
             newest_only = last_only and number == len(self.blocks)
-            if newest_only:
-                allowed, elapsed = real[:, None, None, :], self._elapsed(time_deltas, newest_only=True)
-            x, weights = layer(x, allowed, elapsed, newest_only=newest_only)
+            x, weights = layer(x, newest_stripe(real, time_deltas, timed=timed) if newest_only else whole)
         if self.context_fusion is not None:
             if context is None:
                 raise ValueError("this encoder was made with a context; give the moment's codes")
             x = self.context_fusion(x, context)
         return self.norm(x), weights
-
-    def _elapsed(self, time_deltas: Tensor, *, newest_only: bool = False) -> Tensor:
-        """As of `RelativeBias`; where no block asks for times, zeros that take no memory."""
-        queries = time_deltas[:, -1:] if newest_only else time_deltas
-        if not self.config.is_timed:
-            return time_deltas.new_zeros(()).expand(1, 1, queries.shape[1], time_deltas.shape[1])
-        if newest_only:
-            return torch.log1p(time_deltas)[:, None, None, :]
-        # As log1p, in one pass less over L² numbers.
-        later = (time_deltas + 1.0)[:, None, None, :] - queries[:, None, :, None]
-        return later.clamp(min=1.0).log()

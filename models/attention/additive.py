@@ -15,6 +15,8 @@ class Additive(nn.Module):
     own, [batch, heads, Q, L, d]: in training on long histories that is d times the memory of a product.
     """
 
+    of_products = False
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.query = nn.Linear(width, width, bias=False)

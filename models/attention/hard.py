@@ -18,6 +18,8 @@ class Hard(nn.Module):
     not computed at all.
     """
 
+    of_products = True
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self._scale = 1.0 / math.sqrt(width)

@@ -14,6 +14,8 @@ class Pointwise(nn.Module):
     same whatever a batch is cut to.
     """
 
+    of_products = True
+
     def __init__(self, length: int) -> None:
         super().__init__()
         self._length = length

@@ -15,6 +15,8 @@ class ScaledDotProduct(nn.Module):
     The root keeps the scores' variance at 1 whatever d is, so that the softmax does not saturate.
     """
 
+    of_products = True
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self._scale = 1.0 / math.sqrt(width)

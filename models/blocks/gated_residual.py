@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from models.attention.mechanism import Mechanism
 from models.attention.multi_head import MultiHead
 from models.blocks.relative_bias import RelativeBias
+from models.dropout import Dropout
+from models.pairs import Stripe
 
 
 class GatedResidualBlock(nn.Module):
@@ -39,22 +41,15 @@ class GatedResidualBlock(nn.Module):
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
         self.forward_gate = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(
-        self, x: Tensor, allowed: Tensor, elapsed: Tensor, *, newest_only: bool
-    ) -> tuple[Tensor, Tensor]:
-        """States [batch, L, d] → states [batch, Q, d] and weights [batch, heads, Q, L].
-
-        allowed  float32 [batch or 1, 1, Q, L]; elapsed [batch, 1, Q, L], as of `RelativeBias`
-        Q is L, or 1 with `newest_only`.
-        """
-        keys = self.attention_norm(x)
-        queries = keys[:, -1:] if newest_only else keys
-        x = x[:, -1:] if newest_only else x
-        prior = self.bias(elapsed, newest_only=newest_only)
-        mixed, weights = self.attention(queries, keys, allowed, prior)
-        x = x + self.dropout(mixed) * torch.sigmoid(self.attention_gate(queries))
+    def forward(self, x: Tensor, stripes: Sequence[Stripe]) -> tuple[Tensor, Tensor]:
+        """States [batch, L, d] → those of the stripes' Q queries, [batch, Q, d], and the last one's weights,
+        [batch, heads, 1, L]."""
+        first = stripes[0].queries.start
+        normed = self.attention_norm(x)
+        mixed, weights = self.attention(normed, stripes, self.bias)
+        x = x[:, first:] + self.dropout(mixed) * torch.sigmoid(self.attention_gate(normed[:, first:]))
         normed = self.forward_norm(x)
         return x + self.dropout(self.forward_layer(normed)) * torch.sigmoid(
             self.forward_gate(normed)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.attention.multi_head import join_heads, split_heads
+from models.attention.multi_head import attend, split_heads
 from models.attention.pointwise import Pointwise
 from models.blocks.relative_bias import RelativeBias
+from models.dropout import Dropout
+from models.pairs import Stripe
 
 
 class PointwiseBlock(nn.Module):
@@ -26,18 +30,14 @@ class PointwiseBlock(nn.Module):
         self.bias = RelativeBias(heads=heads, max_length=max_length, timed=True)
         self.mixed_norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(
-        self, x: Tensor, allowed: Tensor, elapsed: Tensor, *, newest_only: bool
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, stripes: Sequence[Stripe]) -> tuple[Tensor, Tensor]:
         """As of `GatedResidualBlock`."""
-        keys = self.input_norm(x)
-        queries = keys[:, -1:] if newest_only else keys
-        x = x[:, -1:] if newest_only else x
-        gate, query = F.silu(self.gate_query(queries)).chunk(2, dim=-1)
+        first = stripes[0].queries.start
+        normed = self.input_norm(x)
+        gate, query = F.silu(self.gate_query(normed[:, first:])).chunk(2, dim=-1)
         q = split_heads(query, self.heads)
-        k, v = (split_heads(part, self.heads) for part in F.silu(self.key_value(keys)).chunk(2, dim=-1))
-        weights = self.mechanism(q, k, allowed, self.bias(elapsed, newest_only=newest_only))
-        mixed = self.mixed_norm(join_heads(weights @ v))
-        return x + self.output(self.dropout(mixed * gate)), weights
+        k, v = (split_heads(part, self.heads) for part in F.silu(self.key_value(normed)).chunk(2, dim=-1))
+        mixed, weights = attend(self.mechanism, q, k, v, stripes, self.bias)
+        return x[:, first:] + self.output(self.dropout(self.mixed_norm(mixed) * gate)), weights

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.pairs import Stripe
+
 LOG_SCALE = 0.1
 """log1p of seconds reaches 17 after a year; scaled so, it stays near 1 like everything else."""
 
@@ -30,15 +32,11 @@ class RelativeBias(nn.Module):
         place = torch.arange(max_length)
         self.register_buffer("distance", (place[:, None] - place).clamp(min=0), persistent=False)
 
-    def forward(self, elapsed: Tensor, *, newest_only: bool) -> Tensor:
-        """`elapsed` [batch, 1, Q, L], log1p of the seconds from key to query → the prior,
-        [batch or 1, heads, Q, L]; with `newest_only` Q = 1, the last place. L may be less than `max_length`.
-        """
-        length = elapsed.shape[-1]
-        distance = self.distance[length - 1 if newest_only else 0 : length, :length]
-        by_place = self.distance_prior[:, distance]
+    def forward(self, stripe: Stripe) -> Tensor:
+        """The prior of its pairs, [batch or 1, heads, Q, K]."""
+        by_place = self.distance_prior[:, self.distance[stripe.queries, stripe.keys]]
         if not self.timed:
             return by_place[None]
-        # The factors are scaled, not the L² logarithms.
+        # The factors are scaled, not the logarithms.
         slope, curve = self.time_slope * LOG_SCALE, self.time_curve * LOG_SCALE**2
-        return elapsed * (slope + curve * elapsed) + by_place
+        return stripe.elapsed * (slope + curve * stripe.elapsed) + by_place

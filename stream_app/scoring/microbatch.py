@@ -192,8 +192,7 @@ class ScoringThread:
         return pieces, None
 
     def _apply_changes(self) -> None:
-        if not self._changed and not self._new_rows:
-            return
+        # Even where nothing is left to do: the other thread may be at it, and it is to be in force here, too.
         with self._changing:
             while self._new_rows:
                 target, rows = self._new_rows.popleft()

@@ -17,6 +17,7 @@ from models.attention.hard import Hard
 from models.attention.multi_head import MultiHead
 from models.attention.pointwise import Pointwise
 from models.attention.scaled_dot_product import ScaledDotProduct
+from models.pairs import newest_stripe
 
 Make = Callable[[int], nn.Module]
 NORMALISED: tuple[Make, ...] = (ScaledDotProduct, Additive, Gated, Hard)
@@ -174,7 +175,8 @@ def test_heads_see_a_part_of_the_width_each(make: Make) -> None:
     torch.manual_seed(0)
     attention = MultiHead(make, width=8, heads=2).eval()
     x = torch.randn(2, 3, 8)
-    mixed, weights = attention(x[:, -1:], x, torch.ones(1, 1, 1, 3), torch.zeros(1, 2, 1, 3))
+    newest = newest_stripe(torch.ones(2, 3), torch.zeros(2, 3), timed=False)
+    mixed, weights = attention(x, newest, lambda stripe: torch.zeros(1, 2, 1, 3))
     assert mixed.shape == (2, 1, 8) and weights.shape == (2, 2, 1, 3)
     assert not torch.allclose(weights[:, 0], weights[:, 1]) or make is Hard
 

@@ -60,8 +60,8 @@ def test_a_good_model_is_published_and_a_bad_one_is_not(log: Interactions, tmp_p
     assert isinstance(announcement, ModelAnnouncement)
     assert Registry.of(announcement.uri)[1] == first.version
 
-    # One step of learning is not enough to be as good as the first.
-    weak = replace(CONFIG, fit=FitConfig(epochs=1, batch_size=512, learning_rate=1e-5))
+    # What comes next counts against its item.
+    weak = replace(CONFIG, fit=replace(LEARNING, epochs=2, type_weights=(("view", -1.0),)))
     current = CurrentModel(model=_open(registry.fetch(first.version)), last_timestamp_ms=None)
     second = retrain(log, registry=registry, current=current, config=weak, check=check)
     assert not second.decision.passed

@@ -166,10 +166,12 @@ async def test_what_is_in_flight_meanwhile_is_decoded(snapshot: Snapshot) -> Non
     assert await asyncio.to_thread(gate.reached.wait, 10)
     # The other thread writes 1,000 rows, and the table grows, while the batch is under way.
     many = [like(snapshot, "item-7", f"new-{number}") for number in range(1_000)]
+    before = snapshot.catalogue.revision
     scoring.write_rows(waiting, tower_of(snapshot).rows(many))
     async with asyncio.timeout(10):
-        while snapshot.added < 1_000:
+        while snapshot.catalogue.revision == before:  # the biases come last, after the names
             await asyncio.sleep(0.005)
+    assert snapshot.added == 1_000
     gate.open.set()
     assert all(item_id in snapshot.vocabulary.item_ids for item_id in listed(await asked)[0])
     assert all(item_id.startswith("new-") for item_id in listed(await ask(scoring, a_record("item-7")))[0])

@@ -1,0 +1,64 @@
+"""Which pairs of events attention compares: each query with the keys up to it, in stripes.
+
+Of the L² pairs of a history a causal attention needs half. Queries are taken some at a time, each lot with no
+more keys than its last query may see: with 4 stripes five eighths of L² are computed, and no tensor has L².
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+STRIPE = 64
+"""Queries at a time, at most."""
+
+
+class Stripe(NamedTuple):
+    """Some queries one after the other, and the keys from the first to the last query.
+
+    queries, keys  places in the history: Q and K of them
+    allowed        float32 [batch, 1, Q, K], 1 where a query may see a key, else 0
+    elapsed        float32 [batch, 1, Q, K], log1p of the seconds from key to query; zeros that take no memory
+                   where the attention does not know times
+    """
+
+    queries: slice
+    keys: slice
+    allowed: Tensor
+    elapsed: Tensor
+
+
+def causal_stripes(real: Tensor, time_deltas: Tensor, *, timed: bool) -> list[Stripe]:
+    """Every place asks, each event's own time is its now.
+
+    real         float32 [batch, L], 0 where there is padding
+    time_deltas  float32 [batch, L], seconds before one moment, the same for all
+    """
+    length = real.shape[1]
+    count = -(-length // STRIPE)
+    size = -(-length // count)
+    causal = torch.ones(length, length, device=real.device, dtype=real.dtype).tril()
+    stripes = []
+    for start in range(0, length, size):
+        queries, keys = slice(start, min(start + size, length)), slice(0, min(start + size, length))
+        allowed = causal[queries, keys] * real[:, None, None, keys]
+        if timed:
+            # As log1p, in one pass less.
+            later = (time_deltas + 1.0)[:, None, None, keys] - time_deltas[:, None, queries, None]
+            elapsed = later.clamp(min=1.0).log()
+        else:
+            elapsed = real.new_zeros(()).expand(1, 1, *allowed.shape[2:])
+        stripes.append(Stripe(queries, keys, allowed, elapsed))
+    return stripes
+
+
+def newest_stripe(real: Tensor, time_deltas: Tensor, *, timed: bool) -> list[Stripe]:
+    """The last place alone asks, at the moment that the deltas are from."""
+    length = real.shape[1]
+    allowed = real[:, None, None, :]
+    elapsed = (
+        torch.log1p(time_deltas)[:, None, None, :] if timed else real.new_zeros(()).expand(1, 1, 1, length)
+    )
+    return [Stripe(slice(length - 1, length), slice(0, length), allowed, elapsed)]
