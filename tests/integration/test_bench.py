@@ -74,6 +74,14 @@ async def test_quix_streams_gives_the_same_answers_and_outcomes(apache_kafka: Ap
     assert len(found.recommendations) == len(found.source)
 
 
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lasts as long as it must to be measured well is over sooner."""
+    monkeypatch.setattr("stream_app.bench.latency._BACKLOG", {False: 20_000})
+    monkeypatch.setattr("stream_app.bench.latency._HISTORIES", 2_000)
+
+
+@pytest.mark.usefixtures("brief")
 def test_the_latency_of_an_open_load_is_told_beside_the_brokers() -> None:
     require_apache_kafka()
     (result,), ratios = bench_latency(None, rates=(50.0,), seconds=2.0, warm_up_s=1.0)
@@ -83,6 +91,7 @@ def test_the_latency_of_an_open_load_is_told_beside_the_brokers() -> None:
     assert ratios.keys() == {"at_50_per_second_over_broker"}
 
 
+@pytest.mark.usefixtures("brief")
 def test_an_overload_is_worked_off_and_everybody_answered() -> None:
     require_apache_kafka()
     (result,), ratios = bench_overload(None, factor=0.5, seconds=2.0, probe_s=2.0)

@@ -15,7 +15,7 @@ from tests.conftest import MakeWorker
 from tests.event_stream import as_pair, read_topic, send, send_events, until_settled
 from tests.reference import check_answers, expected_histories, find_everything
 
-HOT_EVENTS = 300_000
+HOT_EVENTS = 150_000
 
 
 @pytest.mark.timeout(400)  # much is sent, read and played back
@@ -60,7 +60,7 @@ async def test_the_other_partitions_are_done_before_that_of_a_user_of_30_percent
     worker = make_worker(apache_kafka)
     await create_topics({"bootstrap_servers": worker.bootstrap_servers}, plan(worker.names, partitions=4))
     chance = random.Random(30)
-    users = ["hot" if chance.random() < 0.3 else f"user-{chance.randrange(5000)}" for _ in range(100_000)]
+    users = ["hot" if chance.random() < 0.3 else f"user-{chance.randrange(5000)}" for _ in range(60_000)]
     pairs = [as_pair({"user_id": user, "item_id": "item", "type": "view"}) for user in users]
     await send(worker.bootstrap_servers, worker.names.events, pairs)
 

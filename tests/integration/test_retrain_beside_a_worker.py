@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from stream_app.brokers import ApacheKafka
+from tests.announcing import announce
 from tests.command import answer_of, run_command
 from tests.conftest import MakeWorker
 from tests.event_stream import Tail, send_events, until_settled
 from tests.reference import check_answers, check_histories, expected_histories, find_everything
+from tests.tiny_bundle import make_tiny_bundle
 from tests.worker_process import WorkerProcess
 
 USERS, TURNS, ITEMS = 40, 25, 60
@@ -50,11 +52,11 @@ async def test_a_running_worker_serves_what_retrain_made_of_its_events_and_none_
     await send_events(worker, walk(turns=range(TURNS)))
     await until_settled(worker)
 
-    first = await retrain(worker, registry, tmp_path)
-    assert [row["model"] for row in first["results"]] == ["candidate", "popularity", "popularity-30d"]
-    await worker.says(f"model {first['version']} serves now", limit_s=60)
+    bundle = make_tiny_bundle(tmp_path / "tiny", [f"i{number}" for number in range(ITEMS)])
+    first = await announce(worker, bundle, registry=registry)
+    await worker.says(f"model {first} serves now", limit_s=60)
 
-    # Events go on while the second is trained, compared with the first, announced and swapped in.
+    # Events go on while the next is trained, compared with the first, announced and swapped in.
     more = walk(turns=range(TURNS, TURNS + 600))
     done = asyncio.Event()
 
@@ -67,8 +69,9 @@ async def test_a_running_worker_serves_what_retrain_made_of_its_events_and_none_
         return sent
 
     going_on = asyncio.create_task(go_on())
-    second = await retrain(worker, registry, tmp_path, "--force")
-    assert [row["model"] for row in second["results"]][:2] == ["candidate", first["version"]]
+    second = await retrain(worker, registry, tmp_path)
+    assert [row["model"] for row in second["results"]][:2] == ["candidate", first]
+    assert second["gate"]["passed"] and not second["gate"]["forced"]
     await worker.says(f"model {second['version']} serves now", limit_s=60)
     await asyncio.sleep(1)
     done.set()
@@ -80,13 +83,13 @@ async def test_a_running_worker_serves_what_retrain_made_of_its_events_and_none_
     check_histories(found, expected)
     check_answers(found, expected)
     versions = [one["model"]["version"] for one in found.recommendations]
-    assert {first["version"], second["version"]} <= set(versions)
+    assert {first, second["version"]} <= set(versions)
     triggers = [(one["trigger"]["partition"], one["trigger"]["offset"]) for one in found.recommendations]
     assert len(triggers) == len(set(triggers)) == len(found.source)
-    assert await longest_wait_s(worker, since_version=first["version"]) < 5
+    assert await longest_wait_s(worker, since_version=first) < 5
 
 
-async def retrain(worker: WorkerProcess, registry: Path, folder: Path, *options: str) -> Any:
+async def retrain(worker: WorkerProcess, registry: Path, folder: Path) -> Any:
     settings = {
         "kafka_bootstrap_servers": worker.bootstrap_servers,
         "app_id": worker.names.app_id,
@@ -95,7 +98,7 @@ async def retrain(worker: WorkerProcess, registry: Path, folder: Path, *options:
         **WINDOW,
     }
     done = await asyncio.to_thread(
-        run_command, "retrain", "--newest", "0.2", "--epochs", "25", "--json", *options,
+        run_command, "retrain", "--newest", "0.2", "--epochs", "25", "--json",
         folder=folder, settings=settings, timeout_s=240,
     )  # fmt: skip
     return answer_of(done)

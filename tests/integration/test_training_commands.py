@@ -72,7 +72,7 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return run
 
 
-def test_train_publishes_what_a_worker_can_serve(run: Run, tmp_path: Path) -> None:
+def test_train_publishes_what_a_worker_can_serve(run: Run, run_here: RunHere, tmp_path: Path) -> None:
     done = run("train", "log.parquet", "--until", "0.8", *QUICK, "--json")
     answer = answer_of(done)
     assert len(done.stdout.splitlines()) == 1 and "epoch 25 of 25" in done.stderr
@@ -83,14 +83,13 @@ def test_train_publishes_what_a_worker_can_serve(run: Run, tmp_path: Path) -> No
     snapshot = load_snapshot(registry.fetch(answer["version"]), device="cpu")
     assert snapshot.manifest.training_window.interactions == 800
 
-    compared = answer_of(
-        run(
-            *("evaluate", "log.parquet", "--models", "latest,popularity,random", "--k", "1,10", "--json"),
-            *("--dump-split", "split"),
-        )
-    )["results"]
+    code, report, _ = run_here(
+        *("evaluate", "log.parquet", "--models", "latest,popularity,random", "--k", "1,10", "--json"),
+        *("--dump-split", "split"),
+    )
+    compared = report["results"]
     by_name = {row["model"]: row["metrics"]["hr@1"]["value"] for row in compared}
-    assert list(by_name) == [answer["version"], "popularity", "random"]
+    assert code == 0 and list(by_name) == [answer["version"], "popularity", "random"]
     assert by_name[answer["version"]] > 0.8 > by_name["popularity"]
     assert {row["events"] for row in compared} == {200}
     assert pl.read_parquet(tmp_path / "split" / "train.parquet").height == 800

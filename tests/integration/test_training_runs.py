@@ -75,10 +75,10 @@ def test_two_devices_from_the_command_line(folder: Path) -> None:
 
 def test_a_preset_gives_the_size_and_options_go_before_it(run_here: RunHere, tmp_path: Path) -> None:
     quick = ("--preset", "base", "--epochs", "1", "--json")
-    code, answer, said = run_here("train", "log.parquet", *quick)
+    code, answer, said = run_here("train", "log.parquet", "--checkpoint", "model.pt", *quick)
     assert code == 0 and "epoch 1 of 1: loss" in said and "held out NDCG@10" in said
-    manifest = read_manifest(Registry(tmp_path / ".millstream" / "registry").fetch(answer["version"]))
-    assert (manifest.max_length, manifest.width) == (200, 64)
+    encoder = load(tmp_path / "model.pt").model.encoder.config
+    assert (encoder.max_length, encoder.width, encoder.blocks) == (200, 64, 2)
     code, answer, said = run_here("evaluate", "log.parquet", "--models", "attention", *quick)
     assert code == 0 and "attention: epoch 1 of 1: loss" in said and "held out NDCG@10" in said
     code, answer, said = run_here("retrain", "log.parquet", "--no-announce", "--force", *quick)
