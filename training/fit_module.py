@@ -116,12 +116,6 @@ class FitModule(lightning.LightningModule):
             self._generators = None
         self._started_s = time.monotonic() - self.progress.elapsed_s
 
-    def on_train_epoch_start(self) -> None:
-        # As torch's DataLoader does for its workers, under lightning: the same seed gives the same model as
-        # it did before batches were cut without one.
-        for _ in range(2 if self.current_epoch else 1):
-            torch.empty((), dtype=torch.int64).random_()
-
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> int | None:
         self._elapsed_s = time.monotonic() - self._started_s
         if self._config.seconds is None:

@@ -4,7 +4,8 @@
 
 DIR holds the folder ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the others keep
 their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched` is
-`temporal` with items that nobody has touched.
+`temporal` with items that nobody has touched; `untouched-text` gives their titles a sentence model's vectors,
+too, and needs the extra `text`.
 
 A leave-one-out run learns from each user's events but the last two, takes the epoch that guesses the last but
 one best, exports, and asks the exported bundle through onnxruntime, as a worker would.
@@ -39,6 +40,7 @@ class Run(NamedTuple):
 
 
 ML_1M, ML_1M_ITEMS = "ml-1m/ratings.parquet", ("--items", "ml-1m/items.parquet")
+UNTOUCHED = "attention,content,category-popularity,popularity"
 RUNS = {
     "ml-1m/leave-one-out/small": Run("ml-1m/leave_one_out.txt.gz"),
     "ml-1m/leave-one-out/base": Run("ml-1m/leave_one_out.txt.gz"),
@@ -46,9 +48,8 @@ RUNS = {
     "ml-1m/temporal/small": Run(ML_1M, ML_1M_ITEMS),
     "ml-1m/temporal/base": Run(ML_1M, ML_1M_ITEMS),
     "sample/prequential/small": Run("training/sample", models=f"attention,attention-ids,{BASELINES}"),
-    "sample/untouched/small": Run(
-        "training/sample", ("--k-core", "1"), "attention,content,category-popularity,popularity"
-    ),
+    "sample/untouched/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED),
+    "sample/untouched-text/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED),
 }
 
 
@@ -119,8 +120,12 @@ def _within(
     run: _Commands, what: Run, protocol: str, preset: str, seed: int, fit: list[str]
 ) -> dict[str, Any]:
     started = time.monotonic()
-    by = "temporal" if protocol == "untouched" else protocol
+    by = "temporal" if protocol.startswith("untouched") else protocol
     asked = ("evaluate", what.data, "--protocol", by, *what.options, "--preset", preset)
+    if protocol == "untouched-text":
+        embedded = str(run.folder / "embedded.parquet")
+        run("items", "embed", f"{what.data}/items.parquet", "--out", embedded)
+        asked += ("--items", embedded)
     report = run(*asked, "--seed", str(seed), "--models", what.models, *fit)
     return _facts(run, seconds=time.monotonic() - started, seed=seed) | report
 
