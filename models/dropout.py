@@ -28,6 +28,6 @@ class Dropout(nn.Module):
             return F.dropout(x, self.p, self.training)
         words = torch.empty(math.ceil(x.numel() / 4), dtype=torch.int64).random_(-(1 << 63), None)
         drawn = words.view(torch.int16)[: x.numel()].view(x.shape)
-        dropped = round(self.p * _LEVELS)
+        dropped = min(round(self.p * _LEVELS), _LEVELS - 1)
         kept = (drawn >= dropped - _LEVELS // 2).to(x.dtype)
         return x * kept.mul_(_LEVELS / (_LEVELS - dropped))

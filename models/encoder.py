@@ -16,7 +16,7 @@ from models.bundle.signature import EVENT_TYPES
 from models.context_fusion import ContextFusion
 from models.dropout import Dropout
 from models.encoder_config import EncoderConfig
-from models.pairs import causal_stripes, newest_stripe
+from models.pairs import Stripe, causal_stripes, newest_stripe
 
 
 class Encoder(nn.Module):
@@ -74,13 +74,20 @@ class Encoder(nn.Module):
         gaps = F.pad((time_deltas[:, :-1] - time_deltas[:, 1:]).clamp(min=0.0) * real[:, :-1], (1, 0))
         x = items + self.types(event_types) + self.gap(torch.log1p(gaps)[..., None] * LOG_SCALE)
         x = self.dropout(x)
-        timed, weights = self.config.is_timed, real
-        whole = causal_stripes(real, time_deltas, timed=timed) if len(self.blocks) > last_only else []
-        for number, layer in enumerate(self.blocks, start=1):
-            newest_only = last_only and number == len(self.blocks)
-            x, weights = layer(x, newest_stripe(real, time_deltas, timed=timed) if newest_only else whole)
+        weights = real
+        for layer, stripes in zip(
+            self.blocks, self._stripes(real, time_deltas, last_only=last_only), strict=True
+        ):
+            x, weights = layer(x, stripes)
         if self.context_fusion is not None:
             if context is None:
                 raise ValueError("this encoder was made with a context; give the moment's codes")
             x = self.context_fusion(x, context)
         return self.norm(x), weights
+
+    def _stripes(self, real: Tensor, time_deltas: Tensor, *, last_only: bool) -> list[list[Stripe]]:
+        """Those of each block."""
+        timed, blocks = self.config.is_timed, len(self.blocks)
+        newest = [newest_stripe(real, time_deltas, timed=timed)] if last_only else []
+        of_all = blocks - len(newest)
+        return [causal_stripes(real, time_deltas, timed=timed)] * of_all + newest if of_all else newest

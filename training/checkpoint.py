@@ -23,7 +23,7 @@ from training.errors import UnusableSource
 from training.fit_config import FitReport
 from training.train import TrainedModel
 
-_FORMAT = 2
+_FORMAT = 3
 _UNREADABLE = (
     OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError,
     msgspec.DecodeError,

@@ -24,6 +24,8 @@ from training.fit_config import FitConfig
 
 _UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError)
 _ROWS_AT_A_TIME = 1 << 22
+_FORMAT = 2
+"""Of the model's parameters and of what is drawn in training; 1 was not told."""
 
 
 def facts_of(
@@ -37,7 +39,7 @@ def facts_of(
             continue
         for begin in range(0, len(array), _ROWS_AT_A_TIME):
             digest.update(np.ascontiguousarray(array[begin : begin + _ROWS_AT_A_TIME]).data)
-    facts = {"log": f"{len(sequences.row)} interactions, {digest.hexdigest()[:12]}"}
+    facts = {"log": f"{len(sequences.row)} interactions, {digest.hexdigest()[:12]}", "format": str(_FORMAT)}
     if model.known is not None:
         facts["items"] = _facts_of_items(model.known)
     for part in (model.encoder.config, rules, config):

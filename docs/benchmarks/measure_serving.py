@@ -89,7 +89,7 @@ def _speed(bundle: Path, folder: Path) -> dict[str, dict[int, int]]:
     found: dict[str, dict[int, int]] = {name: {} for name in scorers}
     for batch in BATCHES:
         took: dict[str, list[float]] = {name: [] for name in scorers}
-        chunks = [records[at : at + batch] for at in range(0, max(4 * batch, 128), batch)]
+        chunks = [records[at : at + batch] for at in range(0, max(2 * batch, 64), batch)]
         length = scorers["float32"].max_length
         inputs = [encode(some, [NOW_MS] * batch, vocabulary, max_length=length) for some in chunks]
         for turn in range(ROUNDS + 1):

@@ -15,7 +15,7 @@ class Additive(nn.Module):
     own, [batch, heads, Q, L, d]: in training on long histories that is d times the memory of a product.
     """
 
-    of_products = False
+    compares_by_products = False
 
     def __init__(self, width: int) -> None:
         super().__init__()

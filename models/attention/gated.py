@@ -15,7 +15,7 @@ class Gated(nn.Module):
     the attention, and what is near or late must be told by the prior, which is outside the gate.
     """
 
-    of_products = True
+    compares_by_products = True
 
     def __init__(self, width: int) -> None:
         super().__init__()

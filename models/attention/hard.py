@@ -18,7 +18,7 @@ class Hard(nn.Module):
     not computed at all.
     """
 
-    of_products = True
+    compares_by_products = True
 
     def __init__(self, width: int) -> None:
         super().__init__()

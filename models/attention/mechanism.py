@@ -10,8 +10,9 @@ from torch import Tensor
 class Mechanism(Protocol):
     """One head's rule; heads are a dimension like the batch."""
 
-    of_products: bool
-    """Whether it knows queries and keys by their products alone, in whatever space these are taken."""
+    compares_by_products: bool
+    """Whether it knows queries and keys by their products alone. Then they may come in another space where
+    these are the same: of another width than d, and with keys that all heads share, [batch, 1, L, width]."""
 
     def __call__(self, queries: Tensor, keys: Tensor, allowed: Tensor, prior: Tensor) -> Tensor:
         """Weights [batch, heads, Q, L] by which the values are mixed: weights @ values.

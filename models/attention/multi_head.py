@@ -20,7 +20,7 @@ class MultiHead(nn.Module):
     def __init__(self, mechanism: Callable[[int], Mechanism], *, width: int, heads: int) -> None:
         super().__init__()
         self.query = nn.Linear(width, width)
-        # Without a bias: one of the keys changes no softmax, one of the values is the output's.
+        # Without a bias: the norm before has one.
         self.key_value = nn.Linear(width, 2 * width, bias=False)
         self.output = nn.Linear(width, width)
         self.heads = heads
@@ -34,14 +34,14 @@ class MultiHead(nn.Module):
         Returns the mixture [batch, Q, d] of all Q queries, and the last one's weights [batch, heads, 1, L].
         """
         q = split_heads(self.query(x[:, stripes[0].queries.start :]), self.heads)
-        if q.shape[2] == 1 and self.mechanism.of_products:
-            mixed, weights = self._of_one(q, x, stripes[0].allowed, prior(stripes[0]))
+        if q.shape[2] == 1 and self.mechanism.compares_by_products:
+            mixed, weights = self._one_query(q, x, stripes[0].allowed, prior(stripes[0]))
         else:
             k, v = (split_heads(part, self.heads) for part in self.key_value(x).chunk(2, dim=-1))
-            mixed, weights = attend(self.mechanism, q, k, v, stripes, prior)
+            mixed, weights = attend_by_stripes(self.mechanism, q, k, v, stripes, prior)
         return self.output(mixed), weights
 
-    def _of_one(self, query: Tensor, x: Tensor, allowed: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
+    def _one_query(self, query: Tensor, x: Tensor, allowed: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         """For one query [batch, heads, 1, d / heads] the projections are its own, not those of L states:
         q · (W x) = (Wᵀ q) · x, and Σ w (W x) = W Σ w x. DeepSeek-AI, DeepSeek-V2, 2024, section 2.1.2."""
         shape = 2, self.heads, query.shape[-1], x.shape[-1]
@@ -51,7 +51,7 @@ class MultiHead(nn.Module):
         return join_heads(weights @ states @ value.transpose(1, 2)), weights
 
 
-def attend(
+def attend_by_stripes(
     mechanism: Mechanism,
     queries: Tensor,
     keys: Tensor,

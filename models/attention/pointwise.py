@@ -14,7 +14,7 @@ class Pointwise(nn.Module):
     same whatever a batch is cut to.
     """
 
-    of_products = True
+    compares_by_products = True
 
     def __init__(self, length: int) -> None:
         super().__init__()

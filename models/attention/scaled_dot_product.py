@@ -15,7 +15,7 @@ class ScaledDotProduct(nn.Module):
     The root keeps the scores' variance at 1 whatever d is, so that the softmax does not saturate.
     """
 
-    of_products = True
+    compares_by_products = True
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.attention.multi_head import attend, split_heads
+from models.attention.multi_head import attend_by_stripes, split_heads
 from models.attention.pointwise import Pointwise
 from models.blocks.relative_bias import RelativeBias
 from models.dropout import Dropout
@@ -33,11 +33,12 @@ class PointwiseBlock(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, stripes: Sequence[Stripe]) -> tuple[Tensor, Tensor]:
-        """As of `GatedResidualBlock`."""
+        """States [batch, L, d] → those of the stripes' Q queries, [batch, Q, d], and the last one's weights,
+        [batch, heads, 1, L]."""
         first = stripes[0].queries.start
         normed = self.input_norm(x)
         gate, query = F.silu(self.gate_query(normed[:, first:])).chunk(2, dim=-1)
         q = split_heads(query, self.heads)
         k, v = (split_heads(part, self.heads) for part in F.silu(self.key_value(normed)).chunk(2, dim=-1))
-        mixed, weights = attend(self.mechanism, q, k, v, stripes, self.bias)
+        mixed, weights = attend_by_stripes(self.mechanism, q, k, v, stripes, self.bias)
         return x[:, first:] + self.output(self.dropout(self.mixed_norm(mixed) * gate)), weights

@@ -74,6 +74,8 @@ class Catalogue:
         Raises IndexError where there is no such row.
         """
         chosen = self._checked(rows)
+        if not chosen.size:
+            return  # a revision sends the whole table to a GPU
         # Floats are written whole: a batch that runs meanwhile reads either the old value or the new one.
         self.bias[chosen] = self._own_bias[chosen] if available else UNAVAILABLE_BIAS
         self.revision += 1

@@ -192,7 +192,7 @@ class ScoringThread:
         return pieces, None
 
     def _apply_changes(self) -> None:
-        # Even where nothing is left to do: the other thread may be at it, and it is to be in force here, too.
+        # Always under the lock: the other thread may be halfway through rows that this batch must see.
         with self._changing:
             while self._new_rows:
                 target, rows = self._new_rows.popleft()
@@ -200,7 +200,7 @@ class ScoringThread:
             # Before the snapshot is read: what is asked for after a swap is never done to the one before.
             changed = {self._changed.popleft() for _ in range(len(self._changed))}
             snapshot = self._snapshot
-            if snapshot is not None:
+            if changed and snapshot is not None:
                 # What holds now, not what was asked for then: a later change of the same item is in it.
                 out = {item_hash for item_hash in changed if item_hash in self._unavailable}
                 snapshot.set_available(out, available=False)

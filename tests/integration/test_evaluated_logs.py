@@ -73,10 +73,10 @@ def test_odd_logs_give_a_sensible_result_or_one_clear_line(
 ) -> None:
     (tmp_path / "odd.csv").write_text(ODD_LOGS[name])
     (tmp_path / "half.csv").write_text("item_id,title,categories\ni0,Film,A\ni2,Other,B\n")
-    models = f"{RIVALS},neumf,biased-mf"
+    models = f"attention,{RIVALS},neumf,biased-mf"
     code, out, err = run(
         *("odd.csv", "--protocol", protocol, "--models", models, "--items", "half.csv", "--json"),
-        *("--folds", "2", "--k-core", "1"),
+        *("--folds", "2", "--k-core", "1", "--epochs", "1"),
     )
     assert "Traceback" not in err
     if code:

@@ -14,8 +14,9 @@ from models.bundle.manifest import TrainingWindow
 from models.bundle.vocabulary import Vocabulary
 from models.encoder_config import Attention, EncoderConfig
 from models.sequence_model import SequenceModel
-from stream_app.domain.encoding import ModelInputs
+from stream_app.domain.encoding import ModelInputs, encode
 from stream_app.scoring.snapshot import load_snapshot
+from tests.odd_histories import ASKED_MS, ODD, odd_records
 from training.dataset import HistoryRules
 from training.export import export
 from training.fit_config import FitReport
@@ -81,6 +82,17 @@ def test_a_bundle_of_each_attention_answers_as_torch(attention: Attention, tmp_p
     np.testing.assert_allclose(found.topk_scores, expected.topk_scores, atol=1e-4)
     np.testing.assert_allclose(found.attention, expected.attention, atol=1e-5)
     np.testing.assert_allclose(found.attention.sum(1), [0, 1, 1, 1], atol=1e-5)
+    odd = encode(
+        odd_records(step_ms=60_000),
+        [ASKED_MS] * len(ODD),
+        snapshot.vocabulary,
+        max_length=LENGTH,
+        context_fields=fields,
+    )
+    found, expected = snapshot.scorer.score(odd), TorchScorer(model, k_limit=K).score(odd)
+    np.testing.assert_array_equal(found.topk_ids, expected.topk_ids)
+    np.testing.assert_allclose(found.attention, expected.attention, atol=1e-5)
+    assert np.isfinite(found.topk_scores).all()
     if fields:
         with pytest.raises(ValueError, match=r"context: expected \[4, 3\], found None"):
             snapshot.scorer.score(_inputs(None))

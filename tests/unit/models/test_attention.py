@@ -17,7 +17,7 @@ from models.attention.hard import Hard
 from models.attention.multi_head import MultiHead
 from models.attention.pointwise import Pointwise
 from models.attention.scaled_dot_product import ScaledDotProduct
-from models.pairs import newest_stripe
+from models.pairs import Stripe, causal_stripes, newest_stripe
 
 Make = Callable[[int], nn.Module]
 NORMALISED: tuple[Make, ...] = (ScaledDotProduct, Additive, Gated, Hard)
@@ -112,11 +112,14 @@ def _situations(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return queries, keys, allowed, torch.randn(2, heads, asked, length, generator=random)
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("make", ALL)
 @given(situation=_situations())
-def test_nothing_goes_to_what_is_masked(make: Make, situation: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+def test_nothing_goes_to_what_is_masked(
+    make: Make, training: bool, situation: tuple[Tensor, Tensor, Tensor, Tensor]
+) -> None:
     queries, keys, allowed, prior = situation
-    weights = make(keys.shape[-1]).eval()(queries, keys, allowed, prior)
+    weights = make(keys.shape[-1]).train(training)(queries, keys, allowed, prior)
     assert weights.shape == prior.shape
     assert not weights[(allowed == 0).expand_as(weights)].any()
     assert torch.isfinite(weights).all()
@@ -170,15 +173,42 @@ def test_hard_attention_learns_with_the_gradient_of_the_soft_one() -> None:
     assert set(Hard(4).train()(*inputs).round(decimals=5).flatten().tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("make", ALL)
+def _no_prior(stripe: Stripe) -> Tensor:
+    return torch.zeros(1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("length", [1, 7, 130])
+def test_several_heads_are_torchs_own(length: int) -> None:
+    """Whole and for the newest alone, whose projections are taken the other way round."""
+    torch.manual_seed(0)
+    ours, theirs = (
+        MultiHead(ScaledDotProduct, width=8, heads=2),
+        nn.MultiheadAttention(8, 2, batch_first=True),
+    )
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([ours.query.weight, ours.key_value.weight]))
+        theirs.in_proj_bias.copy_(torch.cat([ours.query.bias, torch.zeros(16)]))
+    theirs.out_proj = ours.output  # type: ignore[assignment]
+    x, real = torch.randn(2, length, 8), torch.ones(2, length)
+    hidden = torch.ones(length, length, dtype=torch.bool).triu(1)
+    expected, looked = theirs(x, x, x, attn_mask=hidden, average_attn_weights=False)
+    mixed, weights = ours(x, causal_stripes(real, torch.zeros_like(real), timed=False), _no_prior)
+    torch.testing.assert_close(mixed, expected)
+    torch.testing.assert_close(weights, looked[:, :, -1:])
+    newest, its_weights = ours(x, newest_stripe(real, torch.zeros_like(real), timed=False), _no_prior)
+    torch.testing.assert_close(newest, expected[:, -1:])
+    torch.testing.assert_close(its_weights, weights)
+
+
+@pytest.mark.parametrize("make", NORMALISED)
 def test_heads_see_a_part_of_the_width_each(make: Make) -> None:
     torch.manual_seed(0)
     attention = MultiHead(make, width=8, heads=2).eval()
-    x = torch.randn(2, 3, 8)
-    newest = newest_stripe(torch.ones(2, 3), torch.zeros(2, 3), timed=False)
-    mixed, weights = attention(x, newest, lambda stripe: torch.zeros(1, 2, 1, 3))
-    assert mixed.shape == (2, 1, 8) and weights.shape == (2, 2, 1, 3)
-    assert not torch.allclose(weights[:, 0], weights[:, 1]) or make is Hard
+    x, real = torch.randn(2, 30, 8), torch.ones(2, 30)
+    newest = newest_stripe(real, torch.zeros_like(real), timed=False)
+    mixed, weights = attention(x, newest, _no_prior)
+    assert mixed.shape == (2, 1, 8) and weights.shape == (2, 2, 1, 30)
+    assert not torch.allclose(weights[:, 0], weights[:, 1])
 
 
 def test_heads_must_divide_the_width() -> None:

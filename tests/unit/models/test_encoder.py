@@ -66,7 +66,7 @@ def test_a_position_learns_with_its_own_time_as_now(encoder: Encoder) -> None:
     torch.testing.assert_close(cut[:, 0], whole[:, -2])
 
 
-@pytest.mark.parametrize("queries", [1, 4, 5])
+@pytest.mark.parametrize("queries", [1, 2, 4])
 def test_queries_may_be_taken_some_at_a_time(
     encoder: Encoder, queries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

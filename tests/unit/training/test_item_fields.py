@@ -52,6 +52,27 @@ def test_what_reads_fields_is_stored_whole(worlds: TrainedModel, tmp_path: Path)
         torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
+def test_bad_items_among_good_ones_are_learnt_from_as_far_as_they_go(tmp_path: Path) -> None:
+    items, nan = table(), float("nan")
+    bad = {
+        "i0": Item(item_id="i0", features={"year": nan, "score": float("inf")}),
+        "i1": Item(item_id="i1", embedding=(nan, 1.0)),
+        "i2": Item(item_id="i2", embedding=tuple(float(n) for n in range(7))),
+        "i3": Item(item_id="i3", categories=tuple(f"c{n}" for n in range(10_000))),
+        "i4": Item(item_id="i4"),
+        "i5": Item(item_id="i5", title="映画 кино סרט 🎬"),
+    }
+    assert bad.keys() <= items.keys()
+    trained = train(two_worlds(), rules=RULES, config=replace(FIT, epochs=1), items=items | bad)
+    vectors, bias = trained.model.item_table()
+    assert torch.isfinite(vectors).all() and torch.isfinite(bias).all()
+    export(trained, tmp_path)
+    log, model = two_worlds(), open_bundle(tmp_path)  # which tries the tower and the encoder
+    assert all(
+        len(listed) == 10 for listed in names_of(log, model.recommend(histories_of(log, ["i6"]), k=10))
+    )
+
+
 def test_the_same_seed_gives_the_same_model() -> None:
     quick = replace(FIT, epochs=1)
     one, two = (train(two_worlds(), rules=RULES, config=quick, items=table()) for _ in range(2))

@@ -86,8 +86,6 @@ def test_two_processes_come_to_the_weights_of_one(log: Interactions, tmp_path: P
     assert one.report.steps == two.report.steps
     expected, got = one.model.state_dict(), two.model.state_dict()
     for name, weights in expected.items():
-        if name.endswith("key_value.bias"):
-            continue  # half of it shifts all scores of a row alike: its gradient is rounding
         torch.testing.assert_close(got[name], weights, rtol=1e-4, atol=2e-5)
     # Rank 0 alone writes.
     assert len(list((tmp_path / "kept").iterdir())) == 1

@@ -15,6 +15,7 @@ from stream_app.domain.encoding import encode
 from stream_app.domain.history import contains, extend
 from tests.unit.training.logs import log_of, successors
 from training import validation
+from training.batches import Batch, EpochBatches
 from training.dataset import HistoryRules, Sequences, vocabulary_of, write_sequences
 from training.errors import TrainingError
 from training.fit_config import FitConfig
@@ -123,22 +124,33 @@ def test_figures_are_those_of_the_definitions() -> None:
     assert ndcg == pytest.approx(1 + 1 / np.log2(4) + 1 / np.log2(11))
 
 
-def test_the_best_epochs_weights_come_out(tmp_path: Path) -> None:
-    """What comes next counts against its item: it starts well, and every epoch does harm."""
+def test_the_best_epochs_weights_come_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the fourth epoch on, what comes next counts against its item: they do harm."""
+    cut = EpochBatches.batch
+    epochs: list[EpochBatches] = []
+
+    def turned(self: EpochBatches, number: int) -> Batch:
+        if self not in epochs:
+            epochs.append(self)
+        batch = cut(self, number)
+        return batch | {"weights": batch["weights"] * (1 if len(epochs) <= 3 else -1)}
+
+    monkeypatch.setattr(EpochBatches, "batch", turned)
     lines: list[str] = []
     log = successors(users=15, events=30, items=40)
     sequences = write_sequences(log, vocabulary_of(log), tmp_path)
-    config = replace(CONFIG, epochs=12, learning_rate=5e-4, type_weights=(("view", -1.0),))
+    config = replace(CONFIG, epochs=12, learning_rate=2e-3)
     whole = train(log, encoder=ENCODER, rules=RULES, config=config, say=lines.append)
     report = whole.report
     assert len(report.losses) == len(report.ndcg) == len(report.hit_rate) == report.epochs == 12
-    assert report.best_epoch == int(np.argmax(report.ndcg)) + 1 < 12
-    assert report.ndcg[-1] < max(report.ndcg)
+    assert 1 < report.best_epoch == int(np.argmax(report.ndcg)) + 1 < 9
+    assert report.ndcg[0] < max(report.ndcg) > report.ndcg[-1]
     ndcg, hits = gains_and_hits(ranks(whole.model, questions := _questions(sequences)))
     assert ndcg / len(questions.target) == pytest.approx(max(report.ndcg))
     assert hits / len(questions.target) == pytest.approx(report.hit_rate[report.best_epoch - 1])
     assert f"held out NDCG@10 {report.ndcg[4]:.4f}, HR@10 {report.hit_rate[4]:.4f}" in lines[4]
 
+    epochs.clear()
     config = replace(config, patience=3)
     early = train(log, encoder=ENCODER, rules=RULES, config=config, say=lines.append).report
     assert early.best_epoch is not None and early.epochs == early.best_epoch + 3 < 12

@@ -81,6 +81,8 @@ def test_every_change_raises_the_revision() -> None:
         change()
         revisions.append(table.revision)
     assert revisions == sorted(set(revisions))
+    table.set_available([], available=False)
+    assert table.revision == revisions[-1]  # no change: nothing is sent to a GPU
 
 
 def write(table: Catalogue, rows: list[int], *, bias: float = 5.0, available: bool = True) -> None:
