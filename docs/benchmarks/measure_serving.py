@@ -1,11 +1,12 @@
 """What serving a preset costs on one core: `make bench-serving`.
 
-    python docs/benchmarks/measure_serving.py [--bundle FOLDER --log leave_one_out.txt.gz]
+    python docs/benchmarks/measure_serving.py [--bundle FOLDER --log leave_one_out.txt.gz] [PRESET …]
 
 Users a second through onnxruntime at 3,700 items, with inputs encoded beforehand, in float32 and with the
 encoder's weights in 8 bits (onnxruntime's dynamic quantisation), turn by turn; the size of the bundle and
 what opening it adds to a process's memory. The weights are random: they cost as much as trained ones. With a
-trained `--bundle` and the log whose last items it does not know, what 8 bits cost of NDCG@10, too.
+trained `--bundle` and the log whose last items it does not know, what 8 bits cost of NDCG@10, too. Presets
+that are not named keep their figures.
 """
 
 from __future__ import annotations
@@ -46,11 +47,12 @@ BATCHES = (1, 8, 32, 64)
 PRECISIONS = ("float32", "int8")
 
 
-def measure(bundle: Path | None, log: Path | None) -> dict[str, Any]:
+def measure(names: list[str], bundle: Path | None, log: Path | None) -> dict[str, Any]:
     """Presets by name, each with sizes and users a second (medians of turns); with `bundle` NDCG@10."""
-    report: dict[str, Any] = {"items": ITEMS, "presets": {}}
+    report: dict[str, Any] = json.loads(FILE.read_text()) | {"items": ITEMS}
     with tempfile.TemporaryDirectory(prefix="millstream-bench-") as folder:
-        for name, preset in PRESETS.items():
+        for name in names:
+            preset = PRESETS[name]
             made = Path(folder) / name
             export_untrained(made, items=ITEMS, encoder=preset.encoder)
             report["presets"][name] = {
@@ -143,6 +145,9 @@ if __name__ == "__main__":
     )
     parser.add_argument("--bundle", type=Path, metavar="FOLDER")
     parser.add_argument("--log", type=Path, metavar="FILE")
+    parser.add_argument(
+        "presets", nargs="*", metavar="PRESET", help=f"of {', '.join(PRESETS)}; all by default"
+    )
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.memory_of is not None:
@@ -150,6 +155,8 @@ if __name__ == "__main__":
         sys.exit()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    found = measure(asked.bundle, asked.log)
+    if unknown := set(asked.presets) - set(PRESETS):
+        parser.error(f"no preset {', '.join(sorted(unknown))}; there are {', '.join(PRESETS)}")
+    found = measure(asked.presets or [*PRESETS], asked.bundle, asked.log)
     FILE.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
