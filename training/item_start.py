@@ -35,7 +35,7 @@ class TowerConfig:
     half_weight: float = 20.0
     text_ridge: float = 0.03
     number_ridge: float = 30.0
-    embedding_ridge: float = 1.0
+    embedding_ridge: float = 100.0
     welcome: float = 1.5
 
 
