@@ -44,14 +44,15 @@ def causal_stripes(real: Tensor, time_deltas: Tensor, *, timed: bool) -> list[St
     causal = torch.ones(length, length, device=real.device, dtype=real.dtype).tril()
     stripes = []
     for start in range(0, length, size):
-        queries, keys = slice(start, min(start + size, length)), slice(0, min(start + size, length))
+        stop = min(start + size, length)
+        queries, keys = slice(start, stop), slice(0, stop)
         allowed = causal[queries, keys] * real[:, None, None, keys]
         if timed:
             # As log1p, in one pass less; in float32, as the deltas are: to a second over half a year.
             later = (time_deltas + 1.0)[:, None, None, keys] - time_deltas[:, None, queries, None]
             elapsed = later.clamp(min=1.0).log()
         else:
-            elapsed = real.new_zeros(()).expand(1, 1, *allowed.shape[2:])
+            elapsed = _no_times(allowed)
         stripes.append(Stripe(queries, keys, allowed, elapsed))
     return stripes
 
@@ -60,9 +61,9 @@ def newest_stripe(real: Tensor, time_deltas: Tensor, *, timed: bool) -> list[Str
     """The last place alone asks, at the moment that the deltas are from."""
     length = real.shape[1]
     allowed = real[:, None, None, :]
-    elapsed = (
-        torch.log1p(time_deltas.clamp(min=0.0))[:, None, None, :]
-        if timed
-        else real.new_zeros(()).expand(1, 1, 1, length)
-    )
+    elapsed = torch.log1p(time_deltas.clamp(min=0.0))[:, None, None, :] if timed else _no_times(allowed)
     return [Stripe(slice(length - 1, length), slice(0, length), allowed, elapsed)]
+
+
+def _no_times(allowed: Tensor) -> Tensor:
+    return allowed.new_zeros(()).expand(1, 1, *allowed.shape[2:])
