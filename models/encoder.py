@@ -67,8 +67,8 @@ class Encoder(nn.Module):
                      that was made with it
         Returns the states, [batch, L, d], and the last block's weights at the newest position,
         [batch, heads, 1, L]. With `last_only` the last block computes that position alone: [batch, 1, d].
-        Each position's own event is its "now", but for the newest of `last_only`, whose now is the one that
-        the deltas are from.
+        Each position's own event is its "now", or the next event with the query time "target"; that of the
+        newest is then the moment that the deltas are from, as it always is with `last_only`.
         """
         real = (item_ids > 0).to(items.dtype)
         gaps = F.pad((time_deltas[:, :-1] - time_deltas[:, 1:]).clamp(min=0.0) * real[:, :-1], (1, 0))
@@ -90,4 +90,7 @@ class Encoder(nn.Module):
         timed, blocks = self.config.is_timed, len(self.blocks)
         newest = [newest_stripe(real, time_deltas, timed=timed)] if last_only else []
         of_all = blocks - len(newest)
-        return [causal_stripes(real, time_deltas, timed=timed)] * of_all + newest if of_all else newest
+        if not of_all:
+            return newest
+        asked = F.pad(time_deltas[:, 1:], (0, 1)) if self.config.query_time == "target" else None
+        return [causal_stripes(real, time_deltas, timed=timed, asked=asked)] * of_all + newest

@@ -11,13 +11,18 @@ Attention = Literal["scaled-dot-product", "additive", "gated", "hard", "relative
 """The first four compare events in their own way and know their order; "relative-time" is the scaled
 dot-product that also knows the time between them; "pointwise" is HSTU's block."""
 
+QueryTime = Literal["event", "target"]
+"""When a position asks for the next item: at its own event, as a worker does, or at the moment of its target,
+which is known afterwards alone (HSTU's published figures are of this kind)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
     """`max_length` is L, `width` is d.
 
     `context` names the fields of an event's context that the model hears of, besides the hour and the
-    weekday: () for these two alone, None for no context at all. Raises ValueError for sizes that cannot be.
+    weekday: () for these two alone, None for no context at all. A model of the query time "target" is for
+    comparing, it is not exported. Raises ValueError for sizes that cannot be.
     """
 
     max_length: int = 50
@@ -27,6 +32,7 @@ class EncoderConfig:
     dropout: float = 0.2
     attention: Attention = "relative-time"
     context: tuple[str, ...] | None = None
+    query_time: QueryTime = "event"
 
     def __post_init__(self) -> None:
         for name in ("max_length", "width", "blocks", "heads"):

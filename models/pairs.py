@@ -32,12 +32,15 @@ class Stripe(NamedTuple):
     elapsed: Tensor
 
 
-def causal_stripes(real: Tensor, time_deltas: Tensor, *, timed: bool) -> list[Stripe]:
-    """Every place asks, each event's own time is its now.
+def causal_stripes(
+    real: Tensor, time_deltas: Tensor, *, timed: bool, asked: Tensor | None = None
+) -> list[Stripe]:
+    """Every place asks, each at its own event's time unless `asked` says when.
 
-    real         float32 [batch, L], 0 where there is padding
-    time_deltas  float32 [batch, L], seconds before one moment, the same for all
+    real                float32 [batch, L], 0 where there is padding
+    time_deltas, asked  float32 [batch, L], seconds before one moment, the same for all
     """
+    asked = time_deltas if asked is None else asked
     length = real.shape[1]
     count = -(-length // STRIPE)
     size = -(-length // count)
@@ -49,7 +52,7 @@ def causal_stripes(real: Tensor, time_deltas: Tensor, *, timed: bool) -> list[St
         allowed = causal[queries, keys] * real[:, None, None, keys]
         if timed:
             # As log1p, in one pass less; in float32, as the deltas are: to a second over half a year.
-            later = (time_deltas + 1.0)[:, None, None, keys] - time_deltas[:, None, queries, None]
+            later = (time_deltas + 1.0)[:, None, None, keys] - asked[:, None, queries, None]
             elapsed = later.clamp(min=1.0).log()
         else:
             elapsed = _no_times(allowed)

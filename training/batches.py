@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.bundle.signature import EVENT_TYPES
+from models.encoder_config import QueryTime
 from training.dataset import HistoryRules, Sequences
 from training.fit_config import FitConfig
 from training.objectives import target_weights
@@ -37,6 +38,7 @@ class EpochBatches:
         epoch: int,
         held_out: NDArray[np.bool_] | None = None,
         with_context: bool = False,
+        query_time: QueryTime = "event",
         first: int = 0,
         rank: int = 0,
         ranks: int = 1,
@@ -55,7 +57,7 @@ class EpochBatches:
         self._target_codes = tuple(weight_of_type)
         self._weight_of_type = np.zeros(len(EVENT_TYPES), dtype=np.float64)
         self._weight_of_type[list(weight_of_type)] = list(weight_of_type.values())
-        self._with_context = with_context
+        self._with_context, self._query_time = with_context, query_time
         self._end_ms = int(sequences.timestamp_ms.max(initial=0))
 
     def __len__(self) -> int:
@@ -78,6 +80,7 @@ class EpochBatches:
             held_out=self._held_out,
             target_codes=self._target_codes,
             with_context=self._with_context,
+            query_time=self._query_time,
         )
         if self._config.group_lengths:
             windows = windows.without_padding()

@@ -46,9 +46,13 @@ def export(
 
     `metrics` are those of `protocol`; `parent` is the version that it was compared with. Catalogues of 2 × K
     blocks (51,200 rows for K = 100) and more get the block top-k, smaller ones one TopK over the row; a
-    running worker's catalogue only grows, so that the choice holds. Raises OSError where the folder cannot be
-    written.
+    running worker's catalogue only grows, so that the choice holds. Raises ValueError for a model that must
+    be told when its target comes, OSError where the folder cannot be written.
     """
+    if trained.model.encoder.config.query_time == "target":
+        raise ValueError(
+            "the model must be told when its target comes; no worker can, it is for evaluation alone"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     model, items = trained.model.eval(), len(trained.vocabulary)
     rows = capacity(items)

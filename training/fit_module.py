@@ -73,6 +73,7 @@ class FitModule(lightning.LightningModule):
             epoch=self.current_epoch,
             held_out=self._held_out,
             with_context=self.model.encoder.config.context is not None,
+            query_time=self.model.encoder.config.query_time,
             first=self.progress.batches_done,
             rank=self.global_rank,
             ranks=self.trainer.world_size,

@@ -67,7 +67,8 @@ def fit(
         resumed = newest_checkpoint(folders.checkpoints, facts)
     questions = None
     if held_out is not None:
-        questions = draw_questions(sequences, held_out, rules=rules, config=config)
+        query_time = model.encoder.config.query_time
+        questions = draw_questions(sequences, held_out, rules=rules, config=config, query_time=query_time)
     task = Task(
         model=model,
         sequences=sequences,

@@ -13,6 +13,8 @@ from training.errors import TrainingError
 from training.fit_config import FitConfig
 
 _MOMENT = "moment"
+_NO_SETTINGS = ("query_time",)
+"""What a comparison alone may choose."""
 
 
 class ModelSettings(NamedTuple):
@@ -50,7 +52,7 @@ def with_settings(settings: ModelSettings, assignments: Iterable[str]) -> ModelS
 
 
 def _names(kind: type) -> list[str]:
-    return [field.name for field in fields(kind)]
+    return [field.name for field in fields(kind) if field.name not in _NO_SETTINGS]
 
 
 def _value(kind: type, name: str, text: str) -> Any:

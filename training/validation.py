@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.bundle.signature import capacity
+from models.encoder_config import QueryTime
 from models.sequence_model import SequenceModel
 from models.served_encoder import ServedEncoder
 from training.dataset import HistoryRules, Sequences
@@ -28,7 +29,7 @@ class Questions:
     """What the worker would encode at the event before each held-out one.
 
     item_ids, event_types  int32 [q, L], left-padded
-    time_deltas            float32 [q, L], seconds before the window's last event
+    time_deltas            float32 [q, L], seconds before the moment of asking
     seen                   int32 [q, N], rows of the stored window, 0 = none
     target                 int32 [q], rows
     context                int32 [q, C], of the events before; for a model that hears of it
@@ -43,7 +44,12 @@ class Questions:
 
 
 def draw_questions(
-    sequences: Sequences, held_out: NDArray[np.bool_], *, rules: HistoryRules, config: FitConfig
+    sequences: Sequences,
+    held_out: NDArray[np.bool_],
+    *,
+    rules: HistoryRules,
+    config: FitConfig,
+    query_time: QueryTime = "event",
 ) -> Questions:
     """At most `validation_questions` of the held-out events of a positive type, drawn by the seed.
 
@@ -69,7 +75,7 @@ def draw_questions(
         )
     place = np.sort(np.concatenate(chosen))
     plan = np.stack([place - 1, np.ones_like(place)], axis=1)
-    windows = cut_windows(sequences, plan, rules, with_context=True)
+    windows = cut_windows(sequences, plan, rules, with_context=True, query_time=query_time)
     assert windows.context is not None
     return Questions(
         item_ids=windows.item_ids,

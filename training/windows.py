@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.context import MOMENT_COLUMNS, moment_codes
+from models.encoder_config import QueryTime
 from training.dataset import HistoryRules, Sequences
 
 
@@ -21,7 +22,8 @@ class TrainingWindows:
     """A batch of windows; position i is followed by the target i.
 
     item_ids, event_types  int32 [batch, L], left-padded
-    time_deltas            float32 [batch, L], seconds before the window's last event
+    time_deltas            float32 [batch, L], seconds before the window's last event, or, with the query time
+                           "target", before the target that follows it
     targets                int32 [batch, L], rows; 0 = nothing to learn here
     target_types           int32 [batch, L], the codes of the targets' types, 0 where there is none
     target_ms              int64 [batch, L], the targets' timestamps, to weigh them by
@@ -80,6 +82,7 @@ def cut_windows(
     held_out: NDArray[np.bool_] | None = None,
     target_codes: Sequence[int] | None = None,
     with_context: bool = False,
+    query_time: QueryTime = "event",
 ) -> TrainingWindows:
     """Cut the windows of a plan [batch, 2] out of the sequences.
 
@@ -102,7 +105,8 @@ def cut_windows(
     target_types, target_ms = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int64)
     item_ids[window, column] = sequences.row[chosen]
     event_types[window, column] = sequences.type_code[chosen]
-    elapsed = sequences.timestamp_ms[last][window] - sequences.timestamp_ms[chosen]
+    asked = int(query_time == "target")  # so many events after a position's own lies its now
+    elapsed = sequences.timestamp_ms[last + asked][window] - sequences.timestamp_ms[chosen]
     time_deltas[window, column] = np.maximum(elapsed, 0) / 1000.0
     behind = rules.history_limit - 1 - source
     next_type = sequences.type_code[chosen + 1]
@@ -117,7 +121,7 @@ def cut_windows(
     if with_context:
         own = 0 if sequences.context is None else sequences.context.shape[1]
         context = np.zeros((*shape, MOMENT_COLUMNS + own), dtype=np.int32)
-        context[window, column, :MOMENT_COLUMNS] = moment_codes(sequences.timestamp_ms[chosen])
+        context[window, column, :MOMENT_COLUMNS] = moment_codes(sequences.timestamp_ms[chosen + asked])
         if sequences.context is not None:
             context[window, column, MOMENT_COLUMNS:] = sequences.context[chosen]
     return TrainingWindows(

@@ -78,6 +78,10 @@ def contestants(
         raise typer.BadParameter(
             f"--sampled ranks everything, a bundle its best alone; leave out {bundles[0]}"
         )
+    if encoder.query_time == "target" and bundles:
+        raise typer.BadParameter(
+            f"--query-time target: bundles are asked at users' own events; leave out {bundles[0]}"
+        )
     parts = RivalParts(
         rules=prepared.rules,
         fit=fit,

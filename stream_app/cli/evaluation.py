@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from importlib.metadata import version
@@ -51,6 +52,13 @@ class Seen(StrEnum):
 
     window = "window"
     all = "all"
+
+
+class QueryTime(StrEnum):
+    """`models.encoder_config.QueryTime`."""
+
+    event = "event"
+    target = "target"
 
 
 class Compare(StrEnum):
@@ -117,6 +125,13 @@ def evaluate(
         typer.Option(min=1, help="Take out users and items with fewer events, repeatedly; 5 for temporal."),
     ] = None,
     min_history: Annotated[int, typer.Option(min=1, help="Take out users with fewer events.")] = 1,
+    query_time: Annotated[
+        QueryTime,
+        typer.Option(
+            help="When a list is asked for: at the user's event before, as a worker does, or at the moment "
+            "of the target, which no worker knows, to stand beside published figures of this kind."
+        ),
+    ] = QueryTime.event,
     sampled: Annotated[
         int | None,
         typer.Option(min=1, help="Rank targets among so many drawn items, not the whole catalogue."),
@@ -157,6 +172,7 @@ def evaluate(
     rules, encoder, fit = configs(
         settings, preset=preset, assignments=assignments, epochs=epochs, seconds=seconds, seed=seed
     )
+    encoder = replace(encoder, query_time=query_time.value)
     log = read_log(
         settings,
         data,
@@ -182,6 +198,7 @@ def evaluate(
             core=k_core,
             least_history=min_history,
             held_out=read_held_out(data, strict=strict) if protocol is Protocol.probe else None,
+            query_time=query_time.value,
             seed=seed,
         ),
         ks=ks,

@@ -225,6 +225,13 @@ def test_what_cannot_be_is_said_before_the_work(
     assert (code, out) == (2, "") and said in err and len(err.splitlines()) == 1
 
 
+def test_who_is_told_when_the_target_came_is_named_so(run: Run) -> None:
+    asked = ("log.parquet", "--protocol", "temporal", "--k-core", "1", "--models", "attention,popularity")
+    report = _report(run, *asked, "--epochs", "1", "--query-time", "target")
+    assert [row["model"] for row in report["results"]] == ["attention-target-time", "popularity"]
+    assert "Query time: the target's" in report["definition"]
+
+
 def test_the_netflix_prize_is_judged_by_its_probe(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "netflix"
     folder.mkdir()
@@ -258,6 +265,7 @@ def test_the_netflix_prize_is_judged_by_its_probe(run: Run, tmp_path: Path) -> N
         (("log.parquet", "--items", "none.csv"), 1, "none.csv is not there"),
         (("none.parquet",), 1, "none.parquet: there is no such file"),
         (("log.parquet", "--k-core", "99"), 1, "no user and item have 99 events"),
+        (("log.parquet", "--query-time", "now"), 2, "'now' is not one of 'event', 'target'"),
     ],
 )
 def test_wrong_use_is_one_line(run: Run, arguments: tuple[str, ...], code: int, said: str) -> None:

@@ -106,6 +106,8 @@ def test_train_publishes_what_a_worker_can_serve(run: Run, run_here: RunHere, tm
         "fit",
     ]
     assert test.height == 200
+    code, report, said = run_here("evaluate", "log.parquet", "--models", "latest", "--query-time", "target")
+    assert (code, report) == (2, None) and f"leave out {answer['version']}" in said.splitlines()[-1]
 
 
 def test_a_published_data_set_is_read_as_it_comes_and_its_bad_rows_are_told(

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from models.bundle.signature import EVENT_TYPES
+from models.encoder_config import QueryTime
 from training.dataset import HistoryRules
 from training.evaluation.plan import Plan
 from training.evaluation.protocols import k_fold, leave_one_out, prequential, probe, temporal
+from training.evaluation.query_time import asked_at_targets
 from training.filters import active_users, compact, core
 from training.interactions import Interactions
 
@@ -29,6 +31,7 @@ class ProtocolConfig:
     core             least events of a user and of an item, again and again; None is 5 for temporal, else off
     least_history    least events of a user
     held_out         probe: the pairs that are to be predicted, columns user_id and item_id
+    query_time       "target": lists are asked for at the moment of the event that is to be guessed
     """
 
     protocol: str = prequential.NAME
@@ -40,6 +43,7 @@ class ProtocolConfig:
     core: int | None = None
     least_history: int = 1
     held_out: pl.DataFrame | None = None
+    query_time: QueryTime = "event"
     seed: int = 0
 
 
@@ -58,11 +62,19 @@ def prepare(log: Interactions, config: ProtocolConfig, *, rules: HistoryRules) -
     Raises NothingToJudge where too little is left, ValueError for an unknown protocol.
     """
     kept, filters = _filtered(log, config)
+    plan, rules = _planned(kept, config, rules)
+    if config.query_time == "target":
+        plan = asked_at_targets(plan)
+    return Prepared(plan=plan, rules=rules, filters=filters)
+
+
+def _planned(kept: Interactions, config: ProtocolConfig, rules: HistoryRules) -> tuple[Plan, HistoryRules]:
+    """The plan, and the rules under which it keeps histories."""
     if config.protocol == prequential.NAME:
         plan = prequential.prequential(
             kept, newest=config.newest, rules=rules, fits=config.fits, seen_all=config.seen_all
         )
-        return Prepared(plan=plan, rules=rules, filters=filters)
+        return plan, rules
     everything = replace(rules, max_age_ms=_EVER_MS, positive_types=EVENT_TYPES[1:])
     if config.protocol == leave_one_out.NAME:
         plan = leave_one_out.leave_one_out(kept)
@@ -74,7 +86,7 @@ def prepare(log: Interactions, config: ProtocolConfig, *, rules: HistoryRules) -
         plan = probe.probe(kept, config.held_out)
     else:
         raise ValueError(f"no protocol {config.protocol}; there are {', '.join(PROTOCOLS)}")
-    return Prepared(plan=plan, rules=everything, filters=filters)
+    return plan, everything
 
 
 def _filtered(log: Interactions, config: ProtocolConfig) -> tuple[Interactions, tuple[str, ...]]:

@@ -15,6 +15,8 @@ from training.fit_config import FitConfig
 ItemFields = Mapping[str, Mapping[str, Any]]
 """Title, categories and whatever else is known, by item id."""
 
+_TOLD = "-target-time"
+"""Behind the name of a model that is told when its target came: no table shall take it for ours."""
 _POPULARITY = re.compile(r"popularity-(decayed-)?(\d+(?:\.\d+)?)d")
 
 
@@ -119,8 +121,9 @@ def _encoder(
     from training.rivals.encoder import AttentionEncoder
 
     attention = attention or parts.encoder.attention
+    told = parts.encoder.query_time == "target"
     return AttentionEncoder(
-        name=name,
+        name=f"{name}{_TOLD}" if told else name,
         items=items_of_rows(items),
         rules=parts.rules,
         config=parts.fit,

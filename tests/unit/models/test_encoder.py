@@ -66,6 +66,27 @@ def test_a_position_learns_with_its_own_time_as_now(encoder: Encoder) -> None:
     torch.testing.assert_close(cut[:, 0], whole[:, -2])
 
 
+def test_with_the_target_s_query_time_the_next_event_s_time_is_now() -> None:
+    """The window cut after an event, asked when the next one came, gives the same state for it."""
+    torch.manual_seed(0)
+    config = EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, query_time="target")
+    encoder = Encoder(config).eval()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    items, ids, types, deltas = _history()
+    deltas = (deltas + 30.0) * (ids > 0)  # half a minute later the target came
+    whole, _ = encoder(items, ids, types, deltas, last_only=False)
+    last, _ = encoder(items, ids, types, deltas, last_only=True)
+    torch.testing.assert_close(last[:, 0], whole[:, -1])
+    earlier = [torch.roll(tensor, 1, dims=1) for tensor in (items, ids, types, deltas)]
+    for tensor in earlier:
+        tensor[:, 0] = 0
+    earlier[3] = (earlier[3] - deltas[:, -1]).clamp(min=0.0)
+    cut, _ = encoder(*earlier, last_only=True)
+    torch.testing.assert_close(cut[:, 0], whole[:, -2])
+
+
 @pytest.mark.parametrize("queries", [1, 2, 4])
 def test_queries_may_be_taken_some_at_a_time(
     encoder: Encoder, queries: int, monkeypatch: pytest.MonkeyPatch

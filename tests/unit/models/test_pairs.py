@@ -35,6 +35,13 @@ def test_the_stripes_are_the_causal_pairs_with_their_times(
                 assert float(one.elapsed[1, 0, row, key]) == pytest.approx(math.log1p(seconds))
 
 
+def test_places_may_be_told_when_they_ask() -> None:
+    asked = torch.tensor([[0.0, 60, 7, 0, 0], [60, 30, 30, 5, 0]])
+    (stripe,) = causal_stripes(REAL, DELTAS, timed=True, asked=asked)
+    assert stripe.elapsed[1, 0, 1, :2].tolist() == pytest.approx([math.log1p(60), math.log1p(30)])
+    assert stripe.elapsed[1, 0, 4, :].tolist() == pytest.approx([math.log1p(s) for s in DELTAS[1].tolist()])
+
+
 def test_the_newest_place_asks_from_now() -> None:
     (stripe,) = newest_stripe(REAL, DELTAS, timed=True)
     assert (stripe.queries, stripe.keys) == (slice(4, 5), slice(0, 5))
