@@ -5,7 +5,8 @@
 DIR holds the folder ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the others keep
 their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched` is
 `temporal` with items that nobody has touched; `untouched-text` gives their titles a sentence model's vectors,
-too, and needs the extra `text`.
+too, and needs the extra `text`. `asked-at-event` and `asked-at-target` are `leave-one-out` of a log with times,
+as a worker is asked and with `--query-time target`.
 
 A leave-one-out run learns from each user's events but the last two, takes the epoch that guesses the last but
 one best, exports, and asks the exported bundle through onnxruntime, as a worker would.
@@ -32,11 +33,12 @@ BASELINES = "item-knn,item-knn-recent,popularity"
 
 
 class Run(NamedTuple):
-    """A preset on a data set under a protocol: what is asked of it, and what stands beside it."""
+    """A preset on a data set under a protocol, that of its name if need be, and what stands beside it."""
 
     data: str
     options: tuple[str, ...] = ()
     models: str = f"attention,{BASELINES}"
+    protocol: str | None = None
 
 
 ML_1M, ML_1M_ITEMS = "ml-1m/ratings.parquet", ("--items", "ml-1m/items.parquet")
@@ -45,11 +47,13 @@ RUNS = {
     "ml-1m/leave-one-out/small": Run("ml-1m/leave_one_out.txt.gz"),
     "ml-1m/leave-one-out/base": Run("ml-1m/leave_one_out.txt.gz"),
     "ml-1m/leave-one-out/large": Run("ml-1m/leave_one_out.txt.gz"),
+    "ml-1m/asked-at-event/small": Run(ML_1M, protocol="leave-one-out"),
+    "ml-1m/asked-at-target/small": Run(ML_1M, ("--query-time", "target"), protocol="leave-one-out"),
     "ml-1m/temporal/small": Run(ML_1M, ML_1M_ITEMS),
     "ml-1m/temporal/base": Run(ML_1M, ML_1M_ITEMS),
     "sample/prequential/small": Run("training/sample", models=f"attention,attention-ids,{BASELINES}"),
-    "sample/untouched/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED),
-    "sample/untouched-text/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED),
+    "sample/untouched/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED, "temporal"),
+    "sample/untouched-text/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED, "temporal"),
 }
 
 
@@ -120,8 +124,8 @@ def _within(
     run: _Commands, what: Run, protocol: str, preset: str, seed: int, fit: list[str]
 ) -> dict[str, Any]:
     started = time.monotonic()
-    by = "temporal" if protocol.startswith("untouched") else protocol
-    asked = ("evaluate", what.data, "--protocol", by, *what.options, "--preset", preset)
+    asked = ("evaluate", what.data, "--protocol", what.protocol or protocol, *what.options)
+    asked += ("--preset", preset)
     if protocol == "untouched-text":
         embedded = str(run.folder / "embedded.parquet")
         run("items", "embed", f"{what.data}/items.parquet", "--out", embedded)
