@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from models.bundle.context import context_columns
 
@@ -39,6 +39,8 @@ class EncoderConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         head_width(self.width, self.heads)
+        if self.query_time not in get_args(QueryTime):
+            raise ValueError(f"no query time {self.query_time!r}; there are {', '.join(get_args(QueryTime))}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout is {self.dropout:g}; it must be at least 0 and below 1")
 

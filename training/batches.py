@@ -44,7 +44,7 @@ class EpochBatches:
         ranks: int = 1,
     ) -> None:
         random = np.random.default_rng((config.seed, epoch))
-        plan = plan_windows(sequences, max_length=rules.max_length, random=random)
+        plan = plan_windows(sequences, rules, random=random)
         if held_out is not None:
             plan = plan[_has_target(plan, held_out)]
         order = random.permutation(len(plan))

@@ -49,29 +49,44 @@ class TrainingWindows:
 
 
 def plan_windows(
-    sequences: Sequences, *, max_length: int, random: np.random.Generator | None = None
+    sequences: Sequences, rules: HistoryRules, *, random: np.random.Generator | None = None
 ) -> NDArray[np.int64]:
     """Windows that make every event but a user's first a target once: int64 [windows, 2].
 
-    Column 0 is the place of a window's last event, column 1 how many of its last positions learn. With
-    `random` the cuts of longer sequences begin at another place each time, so that no item keeps its
-    position.
+    Column 0 is the place of a window's last event, column 1 how many of its last positions learn: as many as
+    the window still remembers, by number and by age, or all that no other window has. With `random` the
+    windows of who needs several end at other places each time, so that no item keeps its position.
     """
-    lengths = np.diff(sequences.start) - 1  # positions that have a next event
-    users = np.flatnonzero(lengths > 0)
-    length, start = lengths[users], sequences.start[users]
-    shift = np.zeros(len(users), dtype=np.int64)
+    start = sequences.start[:-1]
+    last = sequences.start[1:] - 2  # the newest position that has a next event
+    users = np.flatnonzero(last >= start)
+    start, last = start[users], last[users]
+    size = min(rules.max_length, rules.history_limit)
+    most = np.full(len(users), size)
     if random is not None:
-        shift = np.where(length > max_length, random.integers(0, max_length, len(users)), 0)
-    rest = length - shift
-    count = -(-rest // max_length)
-    owner = np.repeat(np.arange(len(users)), count)
-    number = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    end = rest[owner] - number * max_length
-    whole = np.stack([start[owner] + end - 1, np.minimum(end, max_length)], axis=1)
-    cut_off = shift > 0
-    newest = np.stack([(start + length - 1)[cut_off], shift[cut_off]], axis=1)
-    return np.concatenate([whole, newest])
+        several = _oldest_remembered(sequences, last, np.maximum(start, last - size + 1), rules) > start
+        most = np.where(several, random.integers(1, size + 1, len(users)), size)
+    planned = [np.zeros((0, 2), dtype=np.int64)]
+    while len(last):
+        oldest = _oldest_remembered(sequences, last, np.maximum(start, last - most + 1), rules)
+        planned.append(np.stack([last, last - oldest + 1], axis=1))
+        more = oldest > start
+        start, last = start[more], oldest[more] - 1
+        most = np.full(len(last), size)
+    return np.concatenate(planned)
+
+
+def _oldest_remembered(
+    sequences: Sequences, last: NDArray[np.int64], first: NDArray[np.int64], rules: HistoryRules
+) -> NDArray[np.int64]:
+    """The first place from `first` [n] on that is not too old at `last` [n], int64 [n]."""
+    bound = sequences.newest_ms[last] - rules.max_age_ms
+    low, high = first, last
+    while (low < high).any():  # by bisection: a user's newest times never fall
+        middle = (low + high) // 2
+        too_old = sequences.newest_ms[middle] < bound
+        low, high = np.where(too_old, np.minimum(middle + 1, high), low), np.where(too_old, high, middle)
+    return low
 
 
 def cut_windows(
@@ -89,8 +104,9 @@ def cut_windows(
     An event of `held_out` [n] is no target; `target_codes` are the types that are, the positive ones by
     default.
 
-    Equal to what the worker stores and encodes, but for users with more than N events whose times jump back
-    by more than the age limit: the worker may then remember a few events more.
+    Equal to what the worker stores and encodes at a window's last event, but for users with more than N
+    events whose times jump back by more than the age limit: the worker may then remember a few events more.
+    Positions before the last see what the window holds, which is what the worker would see, or less.
     """
     last, learning = plan[:, 0], plan[:, 1]
     place, known = _remembered(sequences, last, rules)

@@ -5,8 +5,8 @@
 DIR holds the folder ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the others keep
 their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched` is
 `temporal` with items that nobody has touched; `untouched-text` gives their titles a sentence model's vectors,
-too, and needs the extra `text`. `asked-at-event` and `asked-at-target` are `leave-one-out` of a log with
-times, as a worker is asked and with `--query-time target`.
+too, and needs the extra `text`. `asked-at-event` and `asked-at-target` are `leave-one-out` with times, as a
+worker is asked and with `--query-time target`.
 
 A leave-one-out run learns from each user's events but the last two, takes the epoch that guesses the last but
 one best, exports, and asks the exported bundle through onnxruntime, as a worker would.
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+from timed_log import write_timed_log
 
 MILLSTREAM = Path(sys.executable).parent / "millstream"
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,13 +43,14 @@ class Run(NamedTuple):
 
 
 ML_1M, ML_1M_ITEMS = "ml-1m/ratings.parquet", ("--items", "ml-1m/items.parquet")
+TIMED = "ml-1m/leave_one_out.txt.gz with the times of ml-1m/ratings.parquet"
 UNTOUCHED = "attention,content,category-popularity,popularity"
 RUNS = {
     "ml-1m/leave-one-out/small": Run("ml-1m/leave_one_out.txt.gz"),
     "ml-1m/leave-one-out/base": Run("ml-1m/leave_one_out.txt.gz"),
     "ml-1m/leave-one-out/large": Run("ml-1m/leave_one_out.txt.gz"),
-    "ml-1m/asked-at-event/small": Run(ML_1M, protocol="leave-one-out"),
-    "ml-1m/asked-at-target/small": Run(ML_1M, ("--query-time", "target"), protocol="leave-one-out"),
+    "ml-1m/asked-at-event/small": Run(TIMED, protocol="leave-one-out"),
+    "ml-1m/asked-at-target/small": Run(TIMED, ("--query-time", "target"), protocol="leave-one-out"),
     "ml-1m/temporal/small": Run(ML_1M, ML_1M_ITEMS),
     "ml-1m/temporal/base": Run(ML_1M, ML_1M_ITEMS),
     "sample/prequential/small": Run("training/sample", models=f"attention,attention-ids,{BASELINES}"),
@@ -79,8 +81,8 @@ class _Commands:
     """Runs millstream with a registry of its own, and keeps what it was told and what it said."""
 
     def __init__(self, folder: Path, *, data: Path, log: Path) -> None:
-        self.folder, self.told = folder, list[str]()
-        self._data, self._log = data, log
+        self.folder, self.told, self.data = folder, list[str](), data
+        self._log = log
         self._environment = os.environ | {"MILLSTREAM_REGISTRY": str(folder / "registry")}
 
     def __call__(self, *arguments: str) -> dict[str, Any]:
@@ -100,7 +102,7 @@ class _Commands:
     def _found(self, part: str) -> str:
         if part.startswith("training/"):
             return str(ROOT / part)
-        return str(self._data / part) if part.startswith("ml-1") else part
+        return str(self.data / part) if part.startswith("ml-1") else part
 
 
 def _leave_one_out(
@@ -124,7 +126,11 @@ def _within(
     run: _Commands, what: Run, protocol: str, preset: str, seed: int, fit: list[str]
 ) -> dict[str, Any]:
     started = time.monotonic()
-    asked = ("evaluate", what.data, "--protocol", what.protocol or protocol, *what.options)
+    data = what.data
+    if data == TIMED:
+        data = str(run.folder / "timed.parquet")
+        write_timed_log(run.data / "ml-1m", Path(data))
+    asked = ("evaluate", data, "--protocol", what.protocol or protocol, *what.options)
     asked += ("--preset", preset)
     if protocol == "untouched-text":
         embedded = str(run.folder / "embedded.parquet")

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 _EVERYTHING = "all"
 
 
-def check_names(models: str, *, settings: Settings) -> list[str]:
-    """The names each once, `latest` and `all` resolved. Raises BadParameter for an unknown one."""
+def check_names(models: str, *, settings: Settings, rivals_alone: str | None = None) -> list[str]:
+    """The names each once, `latest` and `all` resolved. Raises BadParameter for an unknown one, or for one of
+    the registry where `rivals_alone` says why none can be."""
     from models.bundle.registry import Registry
     from training.rivals.named import ALL, is_rival
 
@@ -51,6 +52,9 @@ def check_names(models: str, *, settings: Settings) -> list[str]:
             raise typer.BadParameter(f"--models {name} is unknown")
     if not names:
         raise typer.BadParameter("--models names none")
+    bundle = next((name for name in names if not is_rival(name)), None)
+    if bundle is not None and rivals_alone is not None:
+        raise typer.BadParameter(f"{rivals_alone}; leave out {bundle}")
     return list(dict.fromkeys(names))
 
 
@@ -73,15 +77,6 @@ def contestants(
 
     kept = prepared.plan.log
     gone = set(log.items).difference(kept.items)
-    bundles = [name for name in names if not is_rival(name)]
-    if whole_ranking and bundles:
-        raise typer.BadParameter(
-            f"--sampled ranks everything, a bundle its best alone; leave out {bundles[0]}"
-        )
-    if encoder.query_time == "target" and bundles:
-        raise typer.BadParameter(
-            f"--query-time target: bundles are asked at users' own events; leave out {bundles[0]}"
-        )
     parts = RivalParts(
         rules=prepared.rules,
         fit=fit,

@@ -168,7 +168,9 @@ def evaluate(
     _check_outputs(split_folder, report_file)
     require_train_extra()
     settings = settings_of(ctx)
-    names = check_names(_named(models, compare), settings=settings)
+    names = check_names(
+        _named(models, compare), settings=settings, rivals_alone=_why_no_bundle(sampled, query_time)
+    )
     rules, encoder, fit = configs(
         settings, preset=preset, assignments=assignments, epochs=epochs, seconds=seconds, seed=seed
     )
@@ -205,7 +207,8 @@ def evaluate(
         sampled=sampled,
         time_limit_s=60.0 * minutes,
         split_folder=split_folder,
-        maps=_MAPS if compare else 0,
+        # A map asks at the user's own events.
+        maps=_MAPS if compare and query_time is QueryTime.event else 0,
     )
     report = run(
         log,
@@ -236,6 +239,14 @@ def _named(models: str | None, compare: Compare | None) -> str:
     from training.rivals.named import FAMILY
 
     return ",".join([*FAMILY, models or "item-knn,popularity"])
+
+
+def _why_no_bundle(sampled: int | None, query_time: QueryTime) -> str | None:
+    if sampled:
+        return "--sampled ranks everything, a bundle its best alone"
+    if query_time is QueryTime.target:
+        return "--query-time target: bundles are asked at users' own events"
+    return None
 
 
 def _check_outputs(split_folder: Path | None, report_file: Path | None) -> None:

@@ -144,6 +144,7 @@ def test_the_page_about_a_version_tells_what_its_items_are_and_where_it_looks(
     show = ("models", "show", trained["version"], "--report", "model.html", "--data", "log.parquet")
     code, facts, said = run_here(*show, "--json")
     assert code == 0 and "wrote model.html" in said and facts["version"] == trained["version"]
+    assert not {"golden", "tower_golden"} & set(facts)  # test input for machines
     page = (tmp_path / "model.html").read_text()
     for told in ("Film 7", "Where it looks", "looks most at Film", "Mean weight of a field", "categories",
                  "loss by epoch", "Drama"):  # fmt: skip

@@ -14,7 +14,8 @@ from training.evaluation.plan import Plan, Questions
 
 DEFINITION = (
     " Query time: the target's. Models that know times are told, in learning and in asking, the moment of "
-    "the event that is to be guessed, which no worker knows: to be compared with figures of this kind alone."
+    "the event that is to be guessed, and what is published by then is a candidate; no worker knows that "
+    "moment: to be compared with figures of this kind alone."
 )
 
 

@@ -108,7 +108,7 @@ def test_a_window_has_each_event_s_own_moment(tmp_path: Path) -> None:
     )
     log = replace(log, context=np.array([[1], [2], [3], [4]], dtype=np.int16))
     sequences = write_sequences(log, vocabulary_of(log), tmp_path)
-    windows = cut_windows(sequences, plan_windows(sequences, max_length=6), RULES, with_context=True)
+    windows = cut_windows(sequences, plan_windows(sequences, RULES), RULES, with_context=True)
     assert windows.context is not None
     # Wednesday is the third day; the last event is nobody's input here, but a target.
     assert windows.context[0].tolist() == [[0, 0, 0]] * 4 + [[1, 3, 1], [3, 4, 3]]

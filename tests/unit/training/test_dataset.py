@@ -70,7 +70,7 @@ def test_a_position_learns_the_next_event_and_a_dislike_is_no_target(tmp_path: P
         [("u", "a", "view", 0), ("u", "b", "dislike", 1), ("u", "c", "like", 2), ("u", "d", "view", 3)]
     )
     sequences = write_sequences(log, Vocabulary("abcd"), tmp_path)
-    windows = cut_windows(sequences, plan_windows(sequences, max_length=5), RULES)
+    windows = cut_windows(sequences, plan_windows(sequences, RULES), RULES)
     assert windows.item_ids.tolist() == [[0, 0, 1, 2, 3]]
     assert windows.targets.tolist() == [[0, 0, 0, 3, 4]]  # the dislike of b is input alone
 
@@ -78,18 +78,24 @@ def test_a_position_learns_the_next_event_and_a_dislike_is_no_target(tmp_path: P
 def test_deltas_are_from_the_last_event_of_the_window_and_not_from_its_target(tmp_path: Path) -> None:
     log = log_of([("u", "a", "view", 0), ("u", "b", "view", 10), ("u", "c", "view", 1_000_000)])
     sequences = write_sequences(log, Vocabulary("abc"), tmp_path)
-    windows = cut_windows(sequences, plan_windows(sequences, max_length=5), RULES)
+    windows = cut_windows(sequences, plan_windows(sequences, RULES), RULES)
     assert windows.time_deltas.tolist() == [[0, 0, 0, 10, 0]]
     assert windows.target_ms[0, -1] == START_MS + 1_000_000 * SECOND_MS
 
 
-@pytest.mark.parametrize("random", [None, np.random.default_rng(1), np.random.default_rng(2)])
+@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("pause_s", [1, 3 * DAY_S, 7 * DAY_S, 40 * DAY_S])
+@pytest.mark.parametrize("rules", [RULES, replace(RULES, history_limit=3)])
 def test_every_event_but_a_users_first_is_a_target_once(
-    tmp_path: Path, random: np.random.Generator | None
+    tmp_path: Path, seed: int | None, pause_s: int, rules: HistoryRules
 ) -> None:
-    log = log_of([("abc"[i % 3] if i > 4 else "a", f"i{i}", "view", i) for i in range(60)])
+    """However old the one before it is by the end of a window: by then it may be forgotten."""
+    log = log_of([("abc"[i % 3] if i > 4 else "a", f"i{i}", "view", i * pause_s // 3) for i in range(60)])
     sequences = write_sequences(log, vocabulary_of(log), tmp_path)
-    windows = cut_windows(sequences, plan_windows(sequences, max_length=5, random=random), RULES)
+    random = None if seed is None else np.random.default_rng(seed)
+    plan = plan_windows(sequences, rules, random=random)
+    windows = cut_windows(sequences, plan, rules)
+    assert plan[:, 1].min() >= 1 and plan[:, 1].max() <= min(rules.max_length, rules.history_limit)
     targets = windows.targets[windows.targets > 0]
     firsts = {int(sequences.row[start]) for start in sequences.start[:-1]}
     assert sorted(targets.tolist()) == sorted(set(range(1, 61)) - firsts)
@@ -98,7 +104,7 @@ def test_every_event_but_a_users_first_is_a_target_once(
 def test_a_user_with_one_event_has_no_window(tmp_path: Path) -> None:
     log = log_of([("u", "a", "view", 0), ("v", "a", "view", 1)])
     sequences = write_sequences(log, vocabulary_of(log), tmp_path)
-    assert plan_windows(sequences, max_length=5).shape == (0, 2)
+    assert plan_windows(sequences, RULES).shape == (0, 2)
 
 
 def test_columns_are_mapped_from_disk(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_windows_and_questions_are_of_one_kind(tmp_path: Path) -> None:
     log = _visits(users=5, visits=7, seed=3)
     vocabulary = vocabulary_of(log)
     sequences = write_sequences(log, vocabulary, tmp_path)
-    plan = plan_windows(sequences, max_length=4)
+    plan = plan_windows(sequences, RULES)
     windows = cut_windows(sequences, plan, RULES, with_context=True, query_time="target")
     assert windows.context is not None
     order = UserOrder(log)
@@ -84,7 +84,9 @@ def test_windows_and_questions_are_of_one_kind(tmp_path: Path) -> None:
     asked = encode(questions.histories.records, target_ms, vocabulary, max_length=4, context_fields=())
     np.testing.assert_array_equal(windows.item_ids, asked.item_ids)
     np.testing.assert_array_equal(windows.time_deltas, asked.time_deltas)
-    np.testing.assert_array_equal(windows.context[:, -1], moment_codes(target_ms))
+    real, position_ms = windows.item_ids > 0, windows.target_ms
+    np.testing.assert_array_equal(windows.context[real], moment_codes(position_ms[real]))
+    np.testing.assert_array_equal(position_ms[:, -1], target_ms)
 
 
 @pytest.mark.parametrize("protocol", ["prequential", "leave-one-out", "temporal", "k-fold"])
