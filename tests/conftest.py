@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import uuid
@@ -26,6 +27,20 @@ def require_apache_kafka() -> None:
     on_ci = os.environ.get("CI", "").lower() in ("true", "1")
     if not on_ci and not (shutil.which("java") and shutil.which("mvn")):
         pytest.skip(f"needs Apache Kafka: {REMEDY}")
+
+
+gc.disable()  # while the tests are collected: their imports make a million objects, and none is garbage
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays, and need not be looked at again."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Some of it says at the end that it was not collected."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -133,11 +134,21 @@ async def test_a_worker_that_serves_a_model_has_not_loaded_torch(
     assert "libtorch" not in loaded
 
 
-async def test_the_circumstances_of_an_event_reach_the_model(served: WorkerProcess, tmp_path: Path) -> None:
-    """The same history at the same moment, on two devices."""
+@pytest.fixture(scope="session")
+def told_of_devices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose model hears of the device; exporting takes seconds."""
+    folder = tmp_path_factory.mktemp("told-of-devices")
     encoder = EncoderConfig(max_length=20, width=16, context=("device",))
-    export_untrained(tmp_path / "staging", items=len(ITEMS), encoder=encoder)
-    version = await announce(served, tmp_path / "staging", registry=tmp_path / "registry")
+    export_untrained(folder, items=len(ITEMS), encoder=encoder)
+    return folder
+
+
+async def test_the_circumstances_of_an_event_reach_the_model(
+    served: WorkerProcess, told_of_devices: Path, tmp_path: Path
+) -> None:
+    """The same history at the same moment, on two devices."""
+    staging = shutil.copytree(told_of_devices, tmp_path / "staging")
+    version = await announce(served, staging, registry=tmp_path / "registry")
     await served.says(f"model {version} serves now")
     lists = []
     for number, device in enumerate(["phone", "tv", "phone"]):

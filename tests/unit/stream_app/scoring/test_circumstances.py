@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from models.bundle.context import Context
 from models.encoder_config import EncoderConfig
 from stream_app.domain.encoding import encode
@@ -16,11 +18,18 @@ from training.untrained import export_untrained
 __all__ = ["scoring"]
 
 
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exporting takes seconds."""
+    folder = tmp_path_factory.mktemp("told-of-devices")
+    export_untrained(folder, items=300, encoder=EncoderConfig(max_length=20, width=16, context=("device",)))
+    return folder
+
+
 async def test_each_row_is_asked_in_the_circumstances_of_its_own_event(
-    scoring: ScoringThread, tmp_path: Path
+    scoring: ScoringThread, bundle: Path
 ) -> None:
-    export_untrained(tmp_path, items=300, encoder=EncoderConfig(max_length=20, width=16, context=("device",)))
-    snapshot = load_snapshot(tmp_path, device="cpu")
+    snapshot = load_snapshot(bundle, device="cpu")
     scoring.swap(snapshot)
     devices: list[Context] = [None, *({"device": name} for name in ("phone", "tv", "desk"))]
     # More than fit in a batch: they are cut in pieces, and one caller's are joined with another's.
