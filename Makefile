@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Where it is set, every process would compile torch anew: 15 s of each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix bench-model bench-serving bench-loss bench-large-catalogue
+.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix bench-model bench-serving bench-loss bench-training-memory bench-large-catalogue
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 --json"
@@ -40,6 +40,9 @@ bench-serving: $(READY)  ## users a second, memory and 8 bits of each preset: do
 
 bench-loss: $(READY)  ## what a step costs under each softmax, by the number of items, some minutes
 	@$(BIN)/python docs/benchmarks/measure_loss.py $(ARGS)
+
+bench-training-memory: $(READY)  ## peak memory of a fit by the length of its log, some minutes
+	@$(BIN)/python docs/benchmarks/measure_training_memory.py $(ARGS)
 
 bench-large-catalogue: $(READY)  ## the best 20 of a million items, exactly and in two stages
 	@$(BIN)/python docs/benchmarks/measure_large_catalogue.py $(ARGS)

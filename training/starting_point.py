@@ -9,6 +9,8 @@ from torch import Tensor
 
 _OVERSAMPLING = 16
 _ROUNDS = 3
+_MOST_PAIRS = 10_000_000
+"""A longer log is told by so many of its pairs: they are held in memory, some 100 bytes each."""
 
 
 def popularity_bias(counts: NDArray[np.float64]) -> Tensor:
@@ -21,11 +23,13 @@ def spectral_vectors(
 ) -> Tensor:
     """Vectors float32 [items, width] from the singular vectors of the user–item matrix.
 
-    `user` and `item` [n] name the pairs. Each is divided by the root of its user's and its item's count; the
-    first singular vector, which is popularity, is left out. Items that the same users choose start close to
-    each other: an epoch from here reaches what takes six from random vectors. The root mean square is
-    `scale`.
+    `user` and `item` [n] name the pairs; of very many, some are taken at equal distances. Each is divided by
+    the root of its user's and its item's count; the first singular vector, which is popularity, is left out.
+    Items that the same users choose start close to each other: an epoch from here reaches what takes six from
+    random vectors. The root mean square is `scale`.
     """
+    apart = -(-len(user) // _MOST_PAIRS) or 1
+    user, item = user[::apart], item[::apart]
     users = int(user.max(initial=0)) + 1
     user_count, item_count = np.bincount(user, minlength=users), np.bincount(item, minlength=items)
     weight = 1.0 / np.sqrt(user_count[user] * item_count[item])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -14,7 +15,11 @@ def test_the_bias_is_the_log_of_the_share() -> None:
     np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=2e-3)
 
 
-def test_items_of_the_same_users_start_close_to_each_other() -> None:
+@pytest.mark.parametrize("most", [1_000, 200])
+def test_items_of_the_same_users_start_close_to_each_other(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.starting_point._MOST_PAIRS", most)  # of 600
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     # Users of even number choose among items 0–19, the others among 20–39.
