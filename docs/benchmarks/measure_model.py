@@ -2,7 +2,7 @@
 
     python docs/benchmarks/measure_model.py --data DIR [RUN …]
 
-DIR holds the folder ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the others keep
+DIR holds the folders ml-100k and ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the others keep
 their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched` is
 `temporal` with items that nobody has touched; `untouched-text` gives their titles a sentence model's vectors,
 too, and needs the extra `text`. `asked-at-event` and `asked-at-target` are `leave-one-out` with times, as a
@@ -44,6 +44,7 @@ class Run(NamedTuple):
 
 ML_1M, ML_1M_ITEMS = "ml-1m/ratings.parquet", ("--items", "ml-1m/items.parquet")
 TIMED = "ml-1m/leave_one_out.txt.gz with the times of ml-1m/ratings.parquet"
+WITH_COLD = f"attention,attention-ids,content,category-popularity,{BASELINES}"
 UNTOUCHED = "attention,content,category-popularity,popularity"
 RUNS = {
     "ml-1m/leave-one-out/small": Run("ml-1m/leave_one_out.txt.gz"),
@@ -54,6 +55,9 @@ RUNS = {
     "ml-1m/temporal/small": Run(ML_1M, ML_1M_ITEMS),
     "ml-1m/temporal/base": Run(ML_1M, ML_1M_ITEMS),
     "sample/prequential/small": Run("training/sample", models=f"attention,attention-ids,{BASELINES}"),
+    "sample/temporal/small": Run("training/sample", models=WITH_COLD),
+    "ml-100k/prequential/small": Run("ml-100k", models=WITH_COLD),
+    "ml-100k/temporal/small": Run("ml-100k", models=WITH_COLD),
     "sample/untouched/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED, "temporal"),
     "sample/untouched-text/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED, "temporal"),
 }
@@ -148,7 +152,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="where ml-1m is")
+    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="where ml-100k and ml-1m are")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fit", action="append", default=[], metavar="NAME=VALUE", help="as --set")
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)}; all by default")
