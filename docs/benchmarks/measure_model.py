@@ -2,11 +2,11 @@
 
     python docs/benchmarks/measure_model.py --data DIR [RUN …]
 
-DIR holds the folders ml-100k and ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the others keep
-their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched` is
-`temporal` with items that nobody has touched; `untouched-text` gives their titles a sentence model's vectors,
-too, and needs the extra `text`. `asked-at-event` and `asked-at-target` are `leave-one-out` with times, as a
-worker is asked and with `--query-time target`.
+DIR holds the folders ml-100k and ml-1m. A run is named data/protocol/preset, as ml-1m/leave-one-out/base; the
+others keep their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched`
+is `temporal` with items that nobody has touched; `untouched-text` gives their titles a sentence model's
+vectors, too, and needs the extra `text`. `asked-at-event` and `asked-at-target` are `leave-one-out` with
+times, as a worker is asked and with `--query-time target`.
 
 A leave-one-out run learns from each user's events but the last two, takes the epoch that guesses the last but
 one best, exports, and asks the exported bundle through onnxruntime, as a worker would.
