@@ -29,7 +29,8 @@ def require_apache_kafka() -> None:
         pytest.skip(f"needs Apache Kafka: {REMEDY}")
 
 
-gc.disable()  # while the tests are collected: their imports make a million objects, and none is garbage
+if "PYTEST_XDIST_WORKER" in os.environ:
+    gc.disable()  # while it collects the tests: their imports make a million objects, and none is garbage
 
 
 def pytest_collection_finish() -> None:

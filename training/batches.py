@@ -14,7 +14,7 @@ from models.encoder_config import QueryTime
 from training.dataset import HistoryRules, Sequences
 from training.fit_config import FitConfig
 from training.objectives import target_weights
-from training.windows import cut_windows, plan_windows
+from training.windows import cut_windows, oldest_remembered, plan_windows
 
 DAY_MS = 86_400_000
 _STRETCH = 16
@@ -102,10 +102,10 @@ class EpochBatches:
 
 
 def _lengths(plan: NDArray[np.int64], sequences: Sequences, rules: HistoryRules) -> NDArray[np.int64]:
-    """How many events a window holds at most, int64 [windows]."""
+    """How many events a window holds, the unknown among them, int64 [windows]."""
     last = plan[:, 0]
-    lengths: NDArray[np.int64] = np.minimum(last - sequences.first_of(last) + 1, rules.max_length)
-    return lengths
+    first = np.maximum(sequences.first_of(last), last - min(rules.max_length, rules.history_limit) + 1)
+    return last - oldest_remembered(sequences, last, first, rules) + 1
 
 
 def _grouped(

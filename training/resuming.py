@@ -24,7 +24,7 @@ from training.fit_config import FitConfig
 
 _UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError)
 _ROWS_AT_A_TIME = 1 << 22
-_FORMAT = 2
+_FORMAT = 3
 """Of the model's parameters and of what is drawn in training; 1 was not told."""
 
 

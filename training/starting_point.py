@@ -28,8 +28,9 @@ def spectral_vectors(
     Items that the same users choose start close to each other: an epoch from here reaches what takes six from
     random vectors. The root mean square is `scale`.
     """
-    apart = -(-len(user) // _MOST_PAIRS) or 1
-    user, item = user[::apart], item[::apart]
+    if len(user) > _MOST_PAIRS:
+        some = np.linspace(0, len(user) - 1, _MOST_PAIRS).astype(np.int64)
+        user, item = user[some], item[some]
     users = int(user.max(initial=0)) + 1
     user_count, item_count = np.bincount(user, minlength=users), np.bincount(item, minlength=items)
     weight = 1.0 / np.sqrt(user_count[user] * item_count[item])

@@ -54,29 +54,32 @@ def plan_windows(
     """Windows that make every event but a user's first a target once: int64 [windows, 2].
 
     Column 0 is the place of a window's last event, column 1 how many of its last positions learn: as many as
-    the window still remembers, by number and by age, or all that no other window has. With `random` the
-    windows of who needs several end at other places each time, so that no item keeps its position.
+    are remembered at its end, by number and by age, or all that no other window has. With `random` a stretch
+    that needs several windows is cut at other places each time, so that no item in it keeps its position.
+
+    Lost is an event whose predecessor is unknown, or came so late by its own clock that it was forgotten.
     """
     start = sequences.start[:-1]
     last = sequences.start[1:] - 2  # the newest position that has a next event
     users = np.flatnonzero(last >= start)
     start, last = start[users], last[users]
     size = min(rules.max_length, rules.history_limit)
-    most = np.full(len(users), size)
-    if random is not None:
-        several = _oldest_remembered(sequences, last, np.maximum(start, last - size + 1), rules) > start
-        most = np.where(several, random.integers(1, size + 1, len(users)), size)
+    ends_stretch = np.ones(len(last), dtype=bool)
     planned = [np.zeros((0, 2), dtype=np.int64)]
     while len(last):
-        oldest = _oldest_remembered(sequences, last, np.maximum(start, last - most + 1), rules)
+        first = np.maximum(start, last - size + 1)
+        oldest = oldest_remembered(sequences, last, first, rules)
+        cut_by_age = oldest > first
+        if random is not None:
+            drawn = np.maximum(first, last - random.integers(0, size, len(last)))
+            oldest = np.where(ends_stretch & ~cut_by_age & (first > start), drawn, oldest)
         planned.append(np.stack([last, last - oldest + 1], axis=1))
         more = oldest > start
-        start, last = start[more], oldest[more] - 1
-        most = np.full(len(last), size)
+        start, last, ends_stretch = start[more], oldest[more] - 1, cut_by_age[more]
     return np.concatenate(planned)
 
 
-def _oldest_remembered(
+def oldest_remembered(
     sequences: Sequences, last: NDArray[np.int64], first: NDArray[np.int64], rules: HistoryRules
 ) -> NDArray[np.int64]:
     """The first place from `first` [n] on that is not too old at `last` [n], int64 [n]."""

@@ -32,7 +32,7 @@ def write_timed_log(folder: Path, file: Path) -> None:
         raise ValueError(f"{len(order) - len(timed)} events of {folder} found no time")
     # Stable: events of one time keep their order.
     timed = timed.select(pl.col("user").alias("user_id"), "item_id", pl.col("timestamp") * 1000)
-    timed.sort("timestamp", maintain_order=True).write_parquet(file)
+    timed.sort("timestamp", "user_id", maintain_order=True).write_parquet(file)
 
 
 def _signatures(rated: pl.DataFrame) -> pl.DataFrame:

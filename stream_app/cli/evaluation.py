@@ -99,7 +99,8 @@ def evaluate(
         Compare | None,
         typer.Option(
             help="attention: the model with each attention of its family, of the same data, seed and epochs, "
-            "beside item-knn and popularity or --models; maps of two users in the report."
+            "beside item-knn and popularity or --models; maps of two users in the report, "
+            "but not with --query-time target."
         ),
     ] = None,
     k: Annotated[str, typer.Option("--k", help="Lengths of the list, with commas, up to 100.")] = "10",

@@ -70,6 +70,20 @@ def test_grouping_by_length_leaves_out_padding_and_nothing_else(sequences: Seque
     assert all((batch["item_ids"] > 0).any(0).all() for batch in grouped)
 
 
+def test_windows_that_end_early_are_grouped_by_what_they_hold(tmp_path: Path) -> None:
+    # Visits of 1 to 16 events, a year apart: a window holds one of them, whatever lies before.
+    random = np.random.default_rng(0)
+    events = []
+    for user in range(20):
+        for visit, length in enumerate(random.integers(2, 17, 6)):
+            at_s = visit * 365 * 86_400
+            events += [(f"u{user}", f"i{random.integers(30)}", "view", at_s + n) for n in range(length)]
+    log = log_of(events)
+    batches = _batches(write_sequences(log, vocabulary_of(log), tmp_path), group_lengths=True)
+    held = sum(int((batch["item_ids"] > 0).sum()) for batch in batches)
+    assert held > 0.9 * sum(batch["item_ids"].numel() for batch in batches)
+
+
 def test_batches_are_others_in_every_epoch(sequences: Sequences) -> None:
     first, again, second = (
         [batch["item_ids"].tolist() for batch in _batches(sequences, group_lengths=True, epoch=epoch)]

@@ -101,6 +101,37 @@ def test_every_event_but_a_users_first_is_a_target_once(
     assert sorted(targets.tolist()) == sorted(set(range(1, 61)) - firsts)
 
 
+def test_no_more_windows_than_needed(tmp_path: Path) -> None:
+    # Of eleven positions five learn at most; of a visit of three, the pause before it is longer than memory.
+    day_of_event = [*range(12), *(40 + n for n in range(3))]
+    log = log_of([("u", f"i{n}", "view", day * DAY_S // 2) for n, day in enumerate(day_of_event)])
+    sequences = write_sequences(log, vocabulary_of(log), tmp_path)
+    plan = plan_windows(sequences, RULES)
+    assert plan.tolist() == [[13, 2], [11, 5], [6, 5], [1, 2]]
+
+
+def test_an_old_stretch_too_is_cut_at_other_places_in_every_epoch(tmp_path: Path) -> None:
+    day_of_event = [*[0] * 30, *[40] * 3]
+    log = log_of([("u", f"i{n}", "view", day * DAY_S) for n, day in enumerate(day_of_event)])
+    sequences = write_sequences(log, vocabulary_of(log), tmp_path)
+    cuts = set()
+    for epoch in range(20):
+        plan = plan_windows(sequences, RULES, random=np.random.default_rng(epoch))
+        newest, *old = plan.tolist()
+        assert newest == [31, 2]  # a stretch that one window holds stays whole
+        assert 6 <= len(old) <= 7
+        cuts.add(tuple(last for last, _ in old[1:]))
+    assert len(cuts) == 5
+
+
+def test_a_clock_that_goes_back_loses_no_more_than_it_must(tmp_path: Path) -> None:
+    sent_s = [0, 5 * DAY_S, 3 * DAY_S, 6 * DAY_S, 5 * DAY_S, 7 * DAY_S]
+    log = log_of([("u", f"i{n}", "view", at_s) for n, at_s in enumerate(sent_s)])
+    sequences = write_sequences(log, vocabulary_of(log), tmp_path)
+    windows = cut_windows(sequences, plan_windows(sequences, RULES), RULES)
+    assert sorted(windows.targets[windows.targets > 0].tolist()) == [2, 3, 4, 5, 6]
+
+
 def test_a_user_with_one_event_has_no_window(tmp_path: Path) -> None:
     log = log_of([("u", "a", "view", 0), ("v", "a", "view", 1)])
     sequences = write_sequences(log, vocabulary_of(log), tmp_path)
