@@ -12,7 +12,7 @@ demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 -
 	@$(BIN)/millstream demo $(ARGS)
 
 test: check  ## every check and every test: make test ARGS="tests/unit -k history"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)  # those that wait for brokers first
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)  # in the order of tests/conftest.py
 
 check: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .

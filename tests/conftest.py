@@ -19,6 +19,7 @@ from tests.worker_process import WorkerProcess
 MakeWorker = Callable[..., WorkerProcess]
 # A test's broker lives for seconds: compiled quickly rather than well, it starts in half the processor time.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+HERE = Path(__file__).parent
 BROKERS = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
 
 
@@ -31,6 +32,20 @@ def require_apache_kafka() -> None:
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     gc.disable()  # while it collects the tests: their imports make a million objects, and none is garbage
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the files of each kind over the run: those that wait for brokers then leave the processors to
+    those that compute, and do not stand in each other's way. The last are short ones."""
+    of_kind: dict[str, list[Path]] = {}
+    for path in dict.fromkeys(item.path for item in items):
+        of_kind.setdefault(path.relative_to(HERE).parts[0], []).append(path)
+    place = {
+        path: (number + 0.5) / len(paths) * (1.0 if kind == "unit" else 0.85)
+        for kind, paths in of_kind.items()
+        for number, path in enumerate(paths)
+    }
+    items.sort(key=lambda item: place[item.path])
 
 
 def pytest_collection_finish() -> None:

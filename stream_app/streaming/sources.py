@@ -49,7 +49,8 @@ class Sources:
         return write(new)
 
     def forget(self) -> None:
-        self._known.clear()
+        """All partitions were revoked; a check that goes on meanwhile is of an ownership that is over."""
+        self._known = {}
 
     async def check(self, stored: Mapping[int, bytes | None]) -> dict[int, bytes]:
         """Compare the logs with what is stored of them, by partition.
@@ -60,17 +61,16 @@ class Sources:
         Raises SourceChanged, KafkaError.
         """
         applied = {partition: read(record) for partition, record in stored.items() if record is not None}
-        self._known = {
-            partition: source for partition, source in applied.items() if source.epoch >= self._epoch
-        }
+        ours = {partition: source for partition, source in applied.items() if source.epoch >= self._epoch}
+        self._known = ours
         accepted: dict[int, bytes] = {}
-        logs = await self._look(self._known) if self._known else {}
+        logs = await self._look(ours) if ours else {}
         for partition, found in logs.items():
-            known = self._known[partition]
+            known = ours[partition]
             reason = difference(known, found)
             if reason is not None:
                 self._accept_or_refuse(partition, reason)
-                self._known[partition] = new = Source(known.epoch + 1)
+                ours[partition] = new = Source(known.epoch + 1)
                 accepted[partition] = write(new)
                 log.warning(
                     "%s[%d] is a new source, of epoch %d: %s", self._topic, partition, new.epoch, reason
