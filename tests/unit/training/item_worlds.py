@@ -14,7 +14,7 @@ from training.train import TrainedModel, train
 
 KINDS = ("Horror", "Comedy")
 RULES = HistoryRules(max_length=10, positive_types=("view",))
-FIT = FitConfig(epochs=12, batch_size=8, learning_rate=5e-3, item_fields_rate=0.1)
+FIT = FitConfig(epochs=18, batch_size=8, learning_rate=5e-3, item_fields_rate=0.1)
 UNTOUCHED = ("new-Horror", "new-Comedy")
 
 

@@ -279,4 +279,6 @@ async def test_items_that_come_while_events_are_scored_are_all_written(
             await asyncio.sleep(0)
     await until(lambda: first.added == 700)
     rows = first.vocabulary.rows(np.array([item_hash(f"new-{n}") for n in range(700)], dtype=np.uint64))
+    # A row has its name first, its bias last.
+    await until(lambda: all(first.catalogue.is_available(row) for row in rows.tolist()))
     assert first.catalogue.vectors[rows, 0].tolist() == [number % 9 for number in range(700)]
