@@ -14,7 +14,7 @@ import pytest
 
 from models.bundle.registry import Registry
 from models.bundle.verification import bundle_digest
-from stream_app.brokers import Broker
+from stream_app.brokers import ApacheKafka
 from stream_app.cli import main
 from stream_app.domain.messages import ModelAnnouncement
 from stream_app.scoring.snapshot import load_snapshot
@@ -180,12 +180,13 @@ def test_a_failure_is_one_line_and_exit_code_1(run: Run, arguments: tuple[str, .
 
 
 def test_retrain_closes_the_loop_through_kafka(
-    broker: Broker, app_id: str, tmp_path: Path, run_here: RunHere, monkeypatch: pytest.MonkeyPatch
+    apache_kafka: ApacheKafka, app_id: str, tmp_path: Path, run_here: RunHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The demo's tests close it through the embedded broker."""
     names = TopicNames(app_id=app_id, prefix=f"{app_id}-")
-    kafka = {"bootstrap_servers": broker.bootstrap_servers}
+    kafka = {"bootstrap_servers": apache_kafka.bootstrap_servers}
     asyncio.run(create_topics(kafka, plan(names, partitions=3)))
-    monkeypatch.setenv("MILLSTREAM_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    monkeypatch.setenv("MILLSTREAM_KAFKA_BOOTSTRAP_SERVERS", apache_kafka.bootstrap_servers)
     monkeypatch.setenv("MILLSTREAM_APP_ID", app_id)
     monkeypatch.setenv("MILLSTREAM_TOPIC_PREFIX", names.prefix)
     monkeypatch.setenv("MILLSTREAM_PARTITIONS", "3")
