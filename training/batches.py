@@ -104,7 +104,7 @@ class EpochBatches:
 def _lengths(plan: NDArray[np.int64], sequences: Sequences, rules: HistoryRules) -> NDArray[np.int64]:
     """How many events a window holds, the unknown among them, int64 [windows]."""
     last = plan[:, 0]
-    first = np.maximum(sequences.first_of(last), last - min(rules.max_length, rules.history_limit) + 1)
+    first = np.maximum(sequences.first_of(last), last - rules.window_length + 1)
     return last - oldest_remembered(sequences, last, first, rules) + 1
 
 

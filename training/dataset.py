@@ -36,6 +36,11 @@ class HistoryRules:
     positive_types: tuple[str, ...] = POSITIVE_TYPES
 
     @property
+    def window_length(self) -> int:
+        """How many events a window holds at most: what is read of what is stored."""
+        return min(self.max_length, self.history_limit)
+
+    @property
     def positive_codes(self) -> tuple[int, ...]:
         """The codes of `positive_types`."""
         return tuple(EVENT_TYPES.index(name) for name in self.positive_types)

@@ -63,7 +63,7 @@ def plan_windows(
     last = sequences.start[1:] - 2  # the newest position that has a next event
     users = np.flatnonzero(last >= start)
     start, last = start[users], last[users]
-    size = min(rules.max_length, rules.history_limit)
+    size = rules.window_length
     ends_stretch = np.ones(len(last), dtype=bool)
     planned = [np.zeros((0, 2), dtype=np.int64)]
     while len(last):

@@ -18,12 +18,25 @@ Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
 @pytest.fixture(params=get_args(Attention))
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     """One with each attention of the family."""
+    return _moved(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, attention=request.param))
+
+
+def _moved(config: EncoderConfig) -> Encoder:
+    """One that has learnt something: the priors start at 0, where they would change nothing."""
     torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, attention=request.param)).eval()
+    encoder = Encoder(config).eval()
     with torch.no_grad():
-        for parameter in encoder.parameters():  # the priors start at 0, where they would change nothing
+        for parameter in encoder.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.2)
     return encoder
+
+
+def _without_newest(history: Inputs, *, now: Tensor) -> Inputs:
+    """The window cut one event earlier, `now` [batch] seconds before the moment that the deltas are from."""
+    items, ids, types, deltas = (torch.roll(tensor, 1, dims=1) for tensor in history)
+    for tensor in (items, ids, types, deltas):
+        tensor[:, 0] = 0
+    return items, ids, types, (deltas - now).clamp(min=0.0)
 
 
 def _history(*, padding: int = 2, seed: int = 1) -> Inputs:
@@ -56,34 +69,22 @@ def test_later_events_do_not_change_an_earlier_position(encoder: Encoder) -> Non
 
 def test_a_position_learns_with_its_own_time_as_now(encoder: Encoder) -> None:
     """The window cut one event earlier, with that event as now, gives the same state for it."""
-    items, ids, types, deltas = _history()
-    whole, _ = encoder(items, ids, types, deltas, last_only=False)
-    earlier = [torch.roll(tensor, 1, dims=1) for tensor in (items, ids, types, deltas)]
-    for tensor in earlier:
-        tensor[:, 0] = 0
-    earlier[3] = (earlier[3] - deltas[:, -2]).clamp(min=0.0)
-    cut, _ = encoder(*earlier, last_only=True)
+    history = _history()
+    whole, _ = encoder(*history, last_only=False)
+    cut, _ = encoder(*_without_newest(history, now=history[3][:, -2]), last_only=True)
     torch.testing.assert_close(cut[:, 0], whole[:, -2])
 
 
 def test_with_the_target_s_query_time_the_next_event_s_time_is_now() -> None:
     """The window cut after an event, asked when the next one came, gives the same state for it."""
-    torch.manual_seed(0)
-    config = EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, query_time="target")
-    encoder = Encoder(config).eval()
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.2)
+    encoder = _moved(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, query_time="target"))
     items, ids, types, deltas = _history()
     deltas = (deltas + 30.0) * (ids > 0)  # half a minute later the target came
-    whole, _ = encoder(items, ids, types, deltas, last_only=False)
-    last, _ = encoder(items, ids, types, deltas, last_only=True)
+    history = items, ids, types, deltas
+    whole, _ = encoder(*history, last_only=False)
+    last, _ = encoder(*history, last_only=True)
     torch.testing.assert_close(last[:, 0], whole[:, -1])
-    earlier = [torch.roll(tensor, 1, dims=1) for tensor in (items, ids, types, deltas)]
-    for tensor in earlier:
-        tensor[:, 0] = 0
-    earlier[3] = (earlier[3] - deltas[:, -1]).clamp(min=0.0)
-    cut, _ = encoder(*earlier, last_only=True)
+    cut, _ = encoder(*_without_newest(history, now=deltas[:, -1]), last_only=True)
     torch.testing.assert_close(cut[:, 0], whole[:, -2])
 
 
@@ -137,12 +138,7 @@ def test_another_attention_is_refused_by_its_name() -> None:
 
 
 def _with_context() -> Encoder:
-    torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, context=("device",))).eval()
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.2)
-    return encoder
+    return _moved(EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, context=("device",)))
 
 
 def test_each_position_has_the_moment_of_its_own_event() -> None:
