@@ -13,13 +13,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from models.bundle.signature import EVENT_TYPES
 from models.bundle.vocabulary import Vocabulary
+from training import long_columns
 from training.interactions import Interactions
+from training.long_columns import occurrences, pieces
 from training.sources.array_file import ArrayFile, mapped
 
 POSITIVE_TYPES = tuple(name for name in EVENT_TYPES if name not in ("padding", "dislike"))
 """The types that are targets by default. Every event, whatever its type, is input."""
-
-_ROWS_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Sequences:
 
 def vocabulary_of(interactions: Interactions, *, least_count: int = 1) -> Vocabulary:
     """The items that occur at least `least_count` times, most frequent first, then by first occurrence."""
-    counts = np.bincount(interactions.item, minlength=len(interactions.items))
+    counts = occurrences(interactions.item, len(interactions.items))
     frequent_first = np.argsort(-counts, kind="stable")
     return Vocabulary(
         [interactions.items[item] for item in frequent_first if counts[item] >= max(least_count, 1)]
@@ -83,10 +83,10 @@ def vocabulary_of(interactions: Interactions, *, least_count: int = 1) -> Vocabu
 def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: Path) -> Sequences:
     """Sort by user and write an array per column to `folder`; they are mapped, not read, into memory.
 
-    Done for some users at a time: beyond the interactions it needs about 3 bytes for each of them.
+    Done for some users at a time: no more than their events is copied.
     """
     row_of_item = np.array([vocabulary.row(item) for item in interactions.items], dtype=np.int32)
-    counts = _events_of_user(interactions)
+    counts = occurrences(interactions.user, len(interactions.users))
     start = np.append(0, np.cumsum(counts[counts > 0])).astype(np.int64)
     dtypes: dict[str, DTypeLike] = {
         "row": np.int32,
@@ -105,7 +105,7 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
             for name, dtype in dtypes.items()
         }
         for first, last in _some_users(counts):
-            place = np.flatnonzero((interactions.user >= first) & (interactions.user <= last))
+            place = _events_of(interactions.user, first, last)
             user = interactions.user[place] - first
             if last - first < 1 << 16:
                 user = user.astype(np.uint16)  # sorted by counting
@@ -122,18 +122,17 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
     return Sequences(**{name: mapped(folder / f"{name}.npy") for name in (*dtypes, "start")})
 
 
-def _events_of_user(interactions: Interactions) -> NDArray[np.int64]:
-    counts = np.zeros(len(interactions.users), dtype=np.int64)
-    for begin in range(0, len(interactions), _ROWS_AT_A_TIME):
-        # Counted piece by piece: counting makes a copy of its input, twice as wide.
-        piece = interactions.user[begin : begin + _ROWS_AT_A_TIME]
-        counts += np.bincount(piece, minlength=len(counts))
-    return counts
+def _events_of(user: NDArray[np.int32], first: int, last: int) -> NDArray[np.int64]:
+    found = [
+        piece.start + np.flatnonzero((user[piece] >= first) & (user[piece] <= last))
+        for piece in pieces(len(user))
+    ]
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
 def _some_users(counts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """The first and the last user of each share of about `_ROWS_AT_A_TIME` events."""
-    share = (np.cumsum(counts) - 1) // _ROWS_AT_A_TIME  # -1 before anybody's first event
+    """The first and the last user of each share of about `long_columns.ROWS_AT_A_TIME` events."""
+    share = (np.cumsum(counts) - 1) // long_columns.ROWS_AT_A_TIME  # -1 before anybody's first event
     ends = np.append(np.flatnonzero(np.diff(share, prepend=-1)), len(counts)).tolist()
     yield from ((first, after - 1) for first, after in pairwise(ends))
 

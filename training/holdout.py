@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from training.dataset import Sequences
 from training.errors import TrainingError
 from training.fit_config import FitConfig
+from training.long_columns import smallest
 
 
 def hold_out(sequences: Sequences, config: FitConfig) -> NDArray[np.bool_] | None:
@@ -26,7 +27,7 @@ def hold_out(sequences: Sequences, config: FitConfig) -> NDArray[np.bool_] | Non
         return held
     times = sequences.timestamp_ms
     first = min(round(len(times) * (1.0 - config.validation_share)), len(times) - 1)
-    from_ms = np.partition(times, first)[first]
+    from_ms = smallest(times, first)
     if from_ms == times.min():
         raise TrainingError(
             f"the newest {config.validation_share:g} of the log cannot be told from the rest by time; "

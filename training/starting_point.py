@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from training.dataset import Sequences
+from training.long_columns import pieces
+
 _OVERSAMPLING = 16
 _ROUNDS = 3
 _MOST_PAIRS = 10_000_000
 """A longer log is told by so many of its pairs: they are held in memory, some 100 bytes each."""
+
+
+class LearntEvents(NamedTuple):
+    """counts   float64 [items], how often each item is a target
+    follows  whether any of these events comes after another one of its user: the first is never predicted
+    """
+
+    counts: NDArray[np.float64]
+    follows: bool
+
+
+def learnt_events(
+    sequences: Sequences, held_out: NDArray[np.bool_] | None, *, codes: Sequence[int], items: int
+) -> LearntEvents:
+    """What is learnt of a log: its events of the types `codes` that are not held out."""
+    counts, follows = np.zeros(items, dtype=np.int64), False
+    for piece in pieces(len(sequences.row)):
+        learnt = np.isin(sequences.type_code[piece], codes)
+        if held_out is not None:
+            learnt &= ~held_out[piece]
+        counts += np.bincount(sequences.row[piece][learnt] - 1, minlength=items)
+        begin, end = np.searchsorted(sequences.start, [piece.start, piece.stop])
+        learnt[sequences.start[begin:end] - piece.start] = False
+        follows |= bool(learnt.any())
+    return LearntEvents(counts.astype(np.float64), follows)
+
+
+def learnt_pairs(
+    sequences: Sequences, held_out: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Users and items (rows from 0), both int32 [n], of the events that are not held out; of a very long log,
+    of some events at equal distances."""
+    length = len(sequences.row)
+    place = np.linspace(0, length - 1, min(length, _MOST_PAIRS)).astype(np.int64)
+    if held_out is not None:
+        place = place[~held_out[place]]
+    user = np.searchsorted(sequences.start, place, side="right") - 1
+    return user.astype(np.int32), sequences.row[place] - 1
 
 
 def popularity_bias(counts: NDArray[np.float64]) -> Tensor:
@@ -23,14 +67,11 @@ def spectral_vectors(
 ) -> Tensor:
     """Vectors float32 [items, width] from the singular vectors of the user–item matrix.
 
-    `user` and `item` [n] name the pairs; of very many, some are taken at equal distances. Each is divided by
-    the root of its user's and its item's count; the first singular vector, which is popularity, is left out.
+    `user` and `item` [n] name the pairs. Each is divided by the root of its user's and its item's count; the
+    first singular vector, which is popularity, is left out.
     Items that the same users choose start close to each other: an epoch from here reaches what takes six from
     random vectors. The root mean square is `scale`.
     """
-    if len(user) > _MOST_PAIRS:
-        some = np.linspace(0, len(user) - 1, _MOST_PAIRS).astype(np.int64)
-        user, item = user[some], item[some]
     users = int(user.max(initial=0)) + 1
     user_count, item_count = np.bincount(user, minlength=users), np.bincount(item, minlength=items)
     weight = 1.0 / np.sqrt(user_count[user] * item_count[item])

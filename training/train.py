@@ -25,7 +25,8 @@ from training.fitting import fit
 from training.holdout import hold_out
 from training.interactions import Interactions
 from training.item_start import TowerConfig, known_items
-from training.starting_point import popularity_bias, spectral_vectors
+from training.long_columns import occurrences
+from training.starting_point import learnt_events, learnt_pairs, popularity_bias, spectral_vectors
 from training.untouched_bias import settle_untouched_bias
 
 _VECTOR_SCALE = 0.1
@@ -129,7 +130,7 @@ def training_window(interactions: Interactions) -> TrainingWindow:
         first_timestamp=int(times.min()) if len(times) else None,
         last_timestamp=int(times.max()) if len(times) else None,
         interactions=len(interactions),
-        users=len(np.unique(interactions.user)),
+        users=int((occurrences(interactions.user, len(interactions.users)) > 0).sum()),
     )
 
 
@@ -143,21 +144,13 @@ def _starting_model(
     held_out: NDArray[np.bool_] | None,
 ) -> tuple[SequenceModel, NDArray[np.float64]]:
     """The model, and how often each item is a target."""
-    # Only events after a user's first are ever predicted.
-    follows = np.ones(len(sequences.row), dtype=bool)
-    follows[sequences.start[:-1]] = False
-    wanted = np.isin(sequences.type_code, rules.positive_codes)
-    user = np.repeat(np.arange(len(sequences.start) - 1, dtype=np.int32), np.diff(sequences.start))
-    row, held = sequences.row, ""
-    if held_out is not None:
-        learnt = ~held_out
-        held = f", {int((~learnt).sum())} of them held out,"
-        follows, wanted, user, row = follows[learnt], wanted[learnt], user[learnt], row[learnt]
-    if not (follows & wanted).any():
+    learnt = learnt_events(sequences, held_out, codes=rules.positive_codes, items=items)
+    if not learnt.follows:
+        held = "" if held_out is None else f", {int(held_out.sum())} of them held out,"
         raise TrainingError(
             f"{len(interactions)} interactions{held} hold no user with a positive event after another one; "
             f"collect more events, or set other positive types than {', '.join(rules.positive_types)}"
         )
-    counts = np.bincount(row[wanted] - 1, minlength=items).astype(np.float64)
-    vectors = spectral_vectors(user, row - 1, items=items, width=encoder.width, scale=_VECTOR_SCALE)
-    return SequenceModel(encoder, vectors=vectors, bias=popularity_bias(counts)), counts
+    user, item = learnt_pairs(sequences, held_out)
+    vectors = spectral_vectors(user, item, items=items, width=encoder.width, scale=_VECTOR_SCALE)
+    return SequenceModel(encoder, vectors=vectors, bias=popularity_bias(learnt.counts)), learnt.counts

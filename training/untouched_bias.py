@@ -15,6 +15,7 @@ from models.bundle.item_features import EMBEDDING, NUMBERS, ItemInputs, item_inp
 from models.item_tower import ItemTower, number_basis, unit_embedding
 from stream_app.domain.messages import Item
 from training.interactions import Interactions
+from training.long_columns import first_places
 from training.untouched import AT_A_TIME
 
 _CUTS = (0.7, 0.8, 0.9)
@@ -36,8 +37,7 @@ def settle_untouched_bias(
     Where no such item ever occurred it is that of one that occurs half a time, whatever the fields.
     """
     names = tuple(dict.fromkeys((*interactions.items, *items)))
-    first = np.full(len(names), len(interactions))
-    np.minimum.at(first, interactions.item, np.arange(len(interactions)))
+    first = first_places(interactions.item, len(names))
     rows, counts, events = list[NDArray[np.int64]](), list[NDArray[np.int64]](), list[NDArray[np.float64]]()
     for cut in _CUTS:
         begin, end = (round(len(interactions) * part) for part in (cut, cut + _SPAN))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from array import array
+import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from models.bundle.context import field_codes
 from stream_app.domain.decoding import Rejected, decode
 from training.errors import UnusableSource
 from training.interactions import Interactions
+from training.sources.array_file import ArrayFile, mapped
+from training.sources.partition_spool import PartitionSpool, merged
+
+_COLUMNS: dict[str, DTypeLike] = {
+    "user": np.int32, "item": np.int32, "type_code": np.uint8, "timestamp_ms": np.int64,
+}  # fmt: skip
 
 
 class Record(Protocol):
@@ -28,97 +36,105 @@ class Record(Protocol):
 
 
 async def collect(
-    batches: AsyncIterator[Iterable[Record]], *, context_fields: Sequence[str] = ()
+    batches: AsyncIterator[Iterable[Record]],
+    *,
+    context_fields: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Interactions:
     """Decode a whole topic as a worker does; within a partition the records must come in order.
 
     `forget` takes away what its partition held of the user before. Partitions are merged by the records' own
     timestamps, each in its order of offsets. Bad records are counted in `rejected`, by the field at fault.
-    `context_fields` are the fields of the events' own context to keep. Raises UnusableSource where no good
-    record is left.
+    `context_fields` are the fields of the events' own context to keep.
+
+    The columns are mapped, not held: a topic need not fit in memory, its users' and items' ids must. They
+    are in `folder`, by default that of temporary files (TMPDIR), 42 bytes an event while they are merged and
+    17 after, under no name any more: the space is free again when nobody reads them, however that ends.
+
+    Raises UnusableSource where no good record is left, or the disk has no room.
     """
-    log = _Log(tuple(context_fields))
-    async for records in batches:
-        for record in records:
-            log.add(record)
-    return log.finish()
+    with tempfile.TemporaryDirectory(prefix="millstream-", dir=folder) as made:
+        log = _Log(Path(made), tuple(context_fields))
+        async for records in batches:
+            with _room_in(made):
+                for record in records:
+                    log.add(record)
+        with _room_in(made):
+            return log.finish()
 
 
-@dataclass
-class _Partition:
-    user: array[int] = field(default_factory=lambda: array("i"))
-    item: array[int] = field(default_factory=lambda: array("i"))
-    type_code: array[int] = field(default_factory=lambda: array("B"))
-    timestamp_ms: array[int] = field(default_factory=lambda: array("q"))
-    arrived_ms: array[int] = field(default_factory=lambda: array("q"))
-    context: array[int] = field(default_factory=lambda: array("h"))  # all fields of an event, then the next's
-    forgotten_at: dict[int, int] = field(default_factory=dict)  # user → how many events came before
+@contextmanager
+def _room_in(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnusableSource(
+            f"{folder}: no place for the events ({error}); make room, or set TMPDIR to another folder"
+        ) from error
 
 
-@dataclass
 class _Log:
-    context_fields: tuple[str, ...] = ()
-    users: dict[bytes, int] = field(default_factory=dict)
-    items: dict[str, int] = field(default_factory=dict)
-    partitions: dict[str, _Partition] = field(default_factory=dict)
-    offsets: dict[str, int] = field(default_factory=dict)
-    rejected: Counter[str] = field(default_factory=Counter)
+    def __init__(self, folder: Path, context_fields: tuple[str, ...]) -> None:
+        self._folder, self._context_fields = folder, context_fields
+        self._users, self._items = dict[bytes, int](), dict[str, int]()
+        self._spools = dict[str, PartitionSpool]()
+        self._offsets, self._rejected = dict[str, int](), Counter[str]()
 
     def add(self, record: Record) -> None:
         name = f"{record.topic}/{record.partition}"
-        self.offsets[name] = record.offset + 1
+        self._offsets[name] = record.offset + 1
         event = decode(record.key, record.value, offset=record.offset, record_timestamp_ms=record.timestamp)
         if isinstance(event, Rejected):
-            self.rejected[event.field] += 1
+            self._rejected[event.field] += 1
             return
-        partition = self.partitions.setdefault(name, _Partition())
-        user = self.users.setdefault(event.user, len(self.users))
+        if (spool := self._spools.get(name)) is None:
+            stem = self._folder / f"{len(self._spools)}"
+            spool = self._spools[name] = PartitionSpool(stem, context_fields=len(self._context_fields))
+        user = self._users.setdefault(event.user, len(self._users))
         if not event.type_code:
-            partition.forgotten_at[user] = len(partition.user)
+            spool.forget(user)
             return
-        partition.user.append(user)
-        partition.item.append(self.items.setdefault(event.item_id, len(self.items)))
-        partition.type_code.append(event.type_code)
-        partition.timestamp_ms.append(event.timestamp_ms)
-        partition.arrived_ms.append(record.timestamp)
-        partition.context.extend(field_codes(event.context, self.context_fields))
+        spool.add(
+            user=user,
+            item=self._items.setdefault(event.item_id, len(self._items)),
+            type_code=event.type_code,
+            timestamp_ms=event.timestamp_ms,
+            arrived_ms=record.timestamp,
+            context=field_codes(event.context, self._context_fields),
+        )
 
     def finish(self) -> Interactions:
-        parts = [_columns(part, len(self.context_fields)) for part in self.partitions.values()]
-        if not sum(len(part["user"]) for part in parts):
-            bad = sum(self.rejected.values())
+        spools = list(self._spools.values())
+        for spool in spools:
+            spool.close(users=len(self._users))
+        count = sum(spool.count_kept() for spool in spools)
+        if not count:
+            bad = sum(self._rejected.values())
             raise UnusableSource(
                 f"the events topic holds no interactions ({bad} bad records); "
                 f"send events, for example with millstream replay"
             )
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(whole["arrived_ms"], kind="stable")
+        dtypes = _COLUMNS | ({"context": np.int16} if self._context_fields else {})
+        with ExitStack() as open_files:
+            files = {
+                name: open_files.enter_context(
+                    ArrayFile(
+                        self._folder / f"{name}.npy",
+                        dtype=dtype,
+                        length=count,
+                        width=len(self._context_fields) if name == "context" else None,
+                    )
+                )
+                for name, dtype in dtypes.items()
+            }
+            for piece in merged(spools):
+                for name, file in files.items():
+                    file.append(piece[name])
+        columns: dict[str, Any] = {name: mapped(self._folder / f"{name}.npy") for name in dtypes}
         return Interactions(
-            users=tuple(user.decode() for user in self.users),
-            items=tuple(self.items),
-            user=whole["user"][order],
-            item=whole["item"][order],
-            type_code=whole["type_code"][order],
-            timestamp_ms=whole["timestamp_ms"][order],
-            context=whole["context"][order] if self.context_fields else None,
-            offsets=self.offsets,
-            rejected=dict(self.rejected),
+            users=tuple(user.decode() for user in self._users),
+            items=tuple(self._items),
+            offsets=self._offsets,
+            rejected=dict(self._rejected),
+            **columns,
         )
-
-
-def _columns(part: _Partition, fields: int) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    user = np.array(part.user, dtype=np.int32)
-    forgotten = np.zeros(int(user.max(initial=-1)) + 1, dtype=np.int64)
-    for code, events_before in part.forgotten_at.items():
-        if code < len(forgotten):
-            forgotten[code] = events_before
-    kept = np.arange(len(user)) >= forgotten[user]
-    return {
-        "user": user[kept],
-        "item": np.array(part.item, dtype=np.int32)[kept],
-        "type_code": np.array(part.type_code, dtype=np.uint8)[kept],
-        "context": np.array(part.context, dtype=np.int16).reshape(len(user), fields)[kept],
-        "timestamp_ms": np.array(part.timestamp_ms, dtype=np.int64)[kept],
-        # A record may be older than the one before it: the order of offsets stands.
-        "arrived_ms": np.maximum.accumulate(np.array(part.arrived_ms, dtype=np.int64))[kept],
-    }

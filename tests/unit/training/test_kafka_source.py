@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable
+import resource
+import tracemalloc
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from models.bundle.context import field_code
 from training.errors import UnusableSource
+from training.sources import partition_spool
 from training.sources.kafka import collect
 
 T = 1_700_000_000_000
@@ -25,9 +31,16 @@ class Arrived:
 
 
 def _event(
-    user: str, item: str | None, *, offset: int, at: int, partition: int = 0, kind: str = "view"
+    user: str,
+    item: str | None,
+    *,
+    offset: int,
+    at: int,
+    partition: int = 0,
+    kind: str = "view",
+    context: dict[str, str] | None = None,
 ) -> Arrived:
-    event = {"user_id": user, "item_id": item, "type": kind, "timestamp": T + at}
+    event = {"user_id": user, "item_id": item, "type": kind, "timestamp": T + at, "context": context}
     return Arrived(partition, offset, T + at, user.encode(), json.dumps(event).encode())
 
 
@@ -81,3 +94,74 @@ async def test_bad_records_are_counted_and_passed_over() -> None:
 async def test_a_topic_without_interactions_is_refused(records: list[Arrived]) -> None:
     with pytest.raises(UnusableSource, match="no interactions"):
         await collect(_batches(records))
+
+
+@pytest.mark.parametrize("at_a_time", [1, 7, 1 << 18])
+async def test_however_much_is_put_on_disk_at_a_time_the_order_is_the_same(
+    at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_spool, "_EVENTS_AT_A_TIME", at_a_time)
+    random = np.random.default_rng(5)
+    records, kept = list[Arrived](), list[tuple[int, int, int, str, str, str]]()
+    newest = [0, 0, 0]
+    for offset in range(300):
+        partition = int(random.integers(3)) if offset % 50 else 0  # partition 2 may begin late
+        user = f"{partition}-{random.integers(6)}"
+        forgets = random.random() < 0.05
+        at, item, page = int(random.integers(60)) + offset // 3, f"i{random.integers(9)}", f"p{offset % 4}"
+        kind, told = ("forget", None) if forgets else ("click", item)
+        context = {"page": page}
+        records.append(
+            _event(user, told, offset=offset, at=at, partition=partition, kind=kind, context=context)
+        )
+        if forgets:
+            kept = [row for row in kept if row[3] != user]
+            continue
+        # An order of arrival that never goes back within the partition; at one time, partition by partition.
+        newest[partition] = max(newest[partition], at)
+        kept.append((newest[partition], partition, offset, user, item, page))
+    first_seen = list(dict.fromkeys(record.partition for record in records if b"forget" not in record.value))
+    kept.sort(key=lambda row: (row[0], first_seen.index(row[1]), row[2]))
+
+    log = await collect(_batches(records[:123], records[123:]), context_fields=["page"])
+    assert [(log.users[user], log.items[item]) for user, item in zip(log.user, log.item, strict=True)] == [
+        (user, item) for *_, user, item, _ in kept
+    ]
+    assert log.context is not None
+    assert log.context[:, 0].tolist() == [field_code("page", page) for *_, page in kept]
+
+
+async def test_a_topic_need_not_fit_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition_spool, "_EVENTS_AT_A_TIME", 250)
+
+    async def peak(events: int) -> int:
+        def some(first: int) -> Iterator[Arrived]:
+            for number in range(first, first + 500):
+                user, partition = f"u{number % 97}", number % 97 % 4
+                yield _event(user, f"i{number % 89}", offset=number, at=number, partition=partition)
+
+        tracemalloc.start()
+        try:
+            log = await collect(_batches(*(some(first) for first in range(0, events, 500))))
+            assert len(log) == events
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    await peak(500)  # what is imported and kept once
+    assert await peak(12_000) < 1.2 * await peak(3_000)
+
+
+async def test_a_disk_without_room_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition_spool, "_EVENTS_AT_A_TIME", 100)
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(UnusableSource, match=r"no place for the events \(.*\); make room, or set TMPDIR"):
+            await collect(
+                _batches(_event("u", "i", offset=offset, at=offset) for offset in range(1000)),
+                folder=tmp_path,
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert not list(tmp_path.iterdir())

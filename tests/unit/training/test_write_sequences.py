@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.bundle.vocabulary import Vocabulary
-from training import dataset
+from training import long_columns
 from training.dataset import Sequences, write_sequences
 from training.interactions import Interactions
 
@@ -50,7 +50,7 @@ def _plainly(log: Interactions, vocabulary: Vocabulary) -> dict[str, list[Any]]:
 def test_every_column_is_what_a_loop_over_users_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_a_time: int, seed: int
 ) -> None:
-    monkeypatch.setattr(dataset, "_ROWS_AT_A_TIME", rows_at_a_time)
+    monkeypatch.setattr(long_columns, "ROWS_AT_A_TIME", rows_at_a_time)
     log, vocabulary = _log(seed, events=400, users=60), Vocabulary("gfdca")
     sequences = write_sequences(log, vocabulary, tmp_path)
     for name, expected in _plainly(log, vocabulary).items():

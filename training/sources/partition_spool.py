@@ -1,0 +1,133 @@
+"""What is read of a topic's partitions, on disk until all of it is there, and then merged into one order."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EVENTS_AT_A_TIME = 1 << 18
+_KINDS = {"user": "i", "item": "i", "type_code": "B", "timestamp_ms": "q", "arrived_ms": "q"}
+_CONTEXT = "context"
+
+Columns = dict[str, NDArray[Any]]
+
+
+class PartitionSpool:
+    """The events of one partition, in order of offsets; no more than a piece of them is in memory.
+
+    First `add` and `forget`, then `close`, then the rest.
+    """
+
+    def __init__(self, stem: Path, *, context_fields: int = 0) -> None:
+        self._stem, self._fields = stem, context_fields
+        kinds = _KINDS | ({_CONTEXT: "h"} if context_fields else {})
+        self._newest = {name: array(kind) for name, kind in kinds.items()}
+        self._columns: Columns = {}
+        self._on_disk = 0
+        self._arrived_ms = 0
+        self._forgotten: dict[int, int] = {}  # user → how many events came before
+        self._kept_from: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return self._on_disk + len(self._newest["user"])
+
+    def add(
+        self,
+        *,
+        user: int,
+        item: int,
+        type_code: int,
+        timestamp_ms: int,
+        arrived_ms: int,
+        context: Sequence[int] = (),
+    ) -> None:
+        """The next event. Its record may be older than the one before it: the order of offsets stands."""
+        self._arrived_ms = max(self._arrived_ms, arrived_ms)
+        newest = self._newest
+        newest["user"].append(user)
+        newest["item"].append(item)
+        newest["type_code"].append(type_code)
+        newest["timestamp_ms"].append(timestamp_ms)
+        newest["arrived_ms"].append(self._arrived_ms)
+        if self._fields:
+            newest[_CONTEXT].extend(context)
+        if len(newest["user"]) == _EVENTS_AT_A_TIME:
+            self._flush()
+
+    def forget(self, user: int) -> None:
+        """What `user` did before counts no more."""
+        self._forgotten[user] = len(self)
+
+    def close(self, *, users: int) -> None:
+        """All is there, of `users` users."""
+        self._flush()
+        for name, numbers in self._newest.items():
+            shape = (self._on_disk, self._fields) if name == _CONTEXT else (self._on_disk,)
+            kind = numbers.typecode
+            # Nothing cannot be mapped.
+            self._columns[name] = (
+                np.memmap(self._path(name), dtype=kind, mode="r", shape=shape)
+                if self._on_disk
+                else np.empty(shape, dtype=kind)
+            )
+        if self._forgotten:
+            self._kept_from = np.zeros(users, dtype=np.int64)
+            self._kept_from[list(self._forgotten)] = list(self._forgotten.values())
+
+    @property
+    def arrived_ms(self) -> NDArray[np.int64]:
+        """When its events arrived, int64 [n], never falling."""
+        return self._columns["arrived_ms"]
+
+    def kept(self, first: int, last: int) -> Columns:
+        """The columns of its events from `first` to before `last`, without those that were forgotten."""
+        piece = {name: np.asarray(column[first:last]) for name, column in self._columns.items()}
+        if self._kept_from is None:
+            return piece
+        stays = np.arange(first, last) >= self._kept_from[piece["user"]]
+        return {name: column[stays] for name, column in piece.items()}
+
+    def count_kept(self) -> int:
+        """How many events were not forgotten."""
+        if self._kept_from is None:
+            return len(self)
+        count, users = 0, self._columns["user"]
+        for first in range(0, len(self), _EVENTS_AT_A_TIME):
+            piece = users[first : first + _EVENTS_AT_A_TIME]
+            count += int((np.arange(first, first + len(piece)) >= self._kept_from[piece]).sum())
+        return count
+
+    def _flush(self) -> None:
+        self._on_disk = len(self)
+        for name, numbers in self._newest.items():
+            with self._path(name).open("ab") as file:
+                numbers.tofile(file)
+            del numbers[:]
+
+    def _path(self, name: str) -> Path:
+        return Path(f"{self._stem}-{name}")
+
+
+def merged(spools: Sequence[PartitionSpool]) -> Iterator[Columns]:
+    """All that was kept, some at a time, by time of arrival; what arrived at one time in the order of
+    `spools`, and within each of them in its own."""
+    times = [spool.arrived_ms for spool in spools]
+    step = max(_EVENTS_AT_A_TIME // max(len(spools), 1), 1)
+    # From one of these times to the next a spool has no more than a step, but for what arrived at once.
+    cuts = np.unique(np.concatenate([own[::step] for own in times]))
+    places = np.stack([np.searchsorted(own, cuts) for own in times])
+    begins = np.flatnonzero(np.diff(places.sum(axis=0) // _EVENTS_AT_A_TIME, prepend=-1))
+    ends = np.array([[len(own)] for own in times])
+    bounds = np.concatenate([places[:, begins], ends], axis=1).tolist()
+    for piece in range(len(begins)):
+        parts = [
+            spool.kept(bound[piece], bound[piece + 1]) for spool, bound in zip(spools, bounds, strict=True)
+        ]
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.argsort(whole["arrived_ms"], kind="stable")
+        yield {name: column[order] for name, column in whole.items()}
