@@ -71,7 +71,7 @@ python=$(find_python)
 
 if [ "${1:-}" = lock ]; then
   uv=$(find_uv)
-  "$uv" pip compile --quiet --universal --python-version 3.11 --extra train --extra demo --extra dev \
+  "$uv" pip compile --quiet --universal --python-version 3.11 --extra train --extra text --extra demo --extra dev \
     --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
   exit
 fi
