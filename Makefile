@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Where it is set, every process would compile torch anew: 15 s of each start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check lock clean bench-engine bench-quality bench-evaluation bench-netflix bench-model bench-serving bench-loss bench-training-memory bench-large-catalogue
+.PHONY: demo test test-text check lock clean bench-engine bench-quality bench-evaluation bench-netflix bench-model bench-serving bench-loss bench-training-memory bench-large-catalogue
 .DEFAULT_GOAL := demo
 
 demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 --json"
@@ -13,6 +13,10 @@ demo: $(READY)  ## the whole loop on real data: make demo ARGS="--events 15000 -
 
 test: check  ## every check and every test: make test ARGS="tests/unit -k history"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)  # in the order of tests/conftest.py
+
+test-text: $(READY)  ## the sentence model, whose packages it installs apart from the others
+	@deploy/setup.sh text
+	@PYTHONPATH=.venv/share/text $(BIN)/python -m pytest tests/unit/training/test_text_embedding.py $(ARGS)
 
 check: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes .venv with the exact versions of requirements.lock and this project in it, editable.
 #   deploy/setup.sh         set up (called by make when something changed)
-#   deploy/setup.sh lock    write requirements.lock anew from pyproject.toml
+#   deploy/setup.sh text    set up what the extra text adds, in .venv/share/text, for its test
+#   deploy/setup.sh lock    write both lock files anew from pyproject.toml
 # PYTHON=/path/to/python chooses the interpreter; SETUP_NEEDS_GB=8 is the free disk asked for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -71,8 +72,23 @@ python=$(find_python)
 
 if [ "${1:-}" = lock ]; then
   uv=$(find_uv)
-  "$uv" pip compile --quiet --universal --python-version 3.11 --extra train --extra text --extra demo --extra dev \
-    --custom-compile-command "make lock" --upgrade pyproject.toml -o requirements.lock
+  compile=("$uv" pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make lock"
+    --extra train --extra demo --extra dev pyproject.toml)
+  "${compile[@]}" --upgrade -o requirements.lock
+  # Not among the others: where transformers lie, lightning imports them, seconds of each start of a fit.
+  "${compile[@]}" --extra text --constraint requirements.lock --no-annotate |
+    grep -vxFf <("${compile[@]}" --constraint requirements.lock --no-annotate) |
+    sed '1i # What the extra text adds to requirements.lock: make lock' >requirements-text.lock
+  exit
+fi
+
+if [ "${1:-}" = text ]; then
+  into=.venv/share/text
+  [ "$into/.ready" -nt requirements-text.lock ] && exit
+  say "installing what requirements-text.lock names (about 200 MB)"
+  "$(find_uv)" pip install --quiet --python .venv/bin/python --no-deps --target "$into" -r requirements-text.lock ||
+    stop "the packages could not be installed; the reason is above (network? disk?)"
+  touch "$into/.ready"
   exit
 fi
 
