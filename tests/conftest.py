@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +15,15 @@ import pytest
 
 from stream_app.brokers import ApacheKafka, Broker, EmbeddedBroker
 from stream_app.brokers.apache_jars import REMEDY
+from tests.shared_kafka import RunningKafka, SharedKafka, ask_for
 from tests.worker_process import WorkerProcess
 
 MakeWorker = Callable[..., WorkerProcess]
 # A test's broker lives for seconds: compiled quickly rather than well, it starts in half the processor time.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 HERE = Path(__file__).parent
+_SHARED_KAFKA = "shared_kafka"
+_KAFKA = pytest.StashKey[SharedKafka]()
 BROKERS = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
 
 
@@ -32,6 +36,21 @@ def require_apache_kafka() -> None:
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     gc.disable()  # while it collects the tests: their imports make a million objects, and none is garbage
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where several processes test, this one has the Apache Kafka for all of them."""
+    if getattr(config.option, "numprocesses", None):
+        folder = Path(tempfile.mkdtemp(prefix="millstream-tests-"))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        config.stash[_KAFKA] = SharedKafka(folder)
+        config.add_cleanup(config.stash[_KAFKA].stop)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that tests where to ask for the Apache Kafka."""
+    node.workerinput[_SHARED_KAFKA] = node.config.stash[_KAFKA].address
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,9 +88,12 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture(scope="session")
-def apache_kafka() -> Iterator[ApacheKafka]:
+def apache_kafka(request: pytest.FixtureRequest) -> Iterator[ApacheKafka | RunningKafka]:
     """One Apache Kafka for the whole run; do not stop it (see `own_broker`)."""
     require_apache_kafka()
+    if told := getattr(request.config, "workerinput", None):
+        yield ask_for(told[_SHARED_KAFKA])
+        return
     broker = ApacheKafka()
     broker.start()
     yield broker
