@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from stream_app.brokers import ApacheKafka, Broker
+from stream_app.brokers import ApacheKafka, Broker, EmbeddedBroker
 from stream_app.domain.messages import MAX_VALUE_BYTES
 from stream_app.streaming.topic_admin import create_topics
 from stream_app.streaming.topics import TopicNames, plan
@@ -250,16 +250,25 @@ async def test_a_mended_file_is_cut_at_line_ends_alone(broker: Broker, app_id: s
     ],
 )
 async def test_wrong_use_is_one_line(
-    broker: Broker, app_id: str, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+    embedded_broker: EmbeddedBroker,
+    app_id: str,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    words: str,
 ) -> None:
     names = TopicNames(app_id=app_id, prefix=f"{app_id}-")
-    await create_topics({"bootstrap_servers": broker.bootstrap_servers}, plan(names, partitions=4))
+    await create_topics({"bootstrap_servers": embedded_broker.bootstrap_servers}, plan(names, partitions=4))
     (tmp_path / "numbered.jsonl").write_text('{"place": "0:1", "value": "x", "key": 5}\n')
     (tmp_path / "latin.jsonl").write_bytes(b'"\xe9"\n')
     (tmp_path / "nobody.jsonl").write_text('{"place": "0:77", "value": "x"}\n')
     (tmp_path / "odd.jsonl").write_text('{"place": "0:1", "value": "x"}\n{"value": 3}\n')
     done = await asyncio.to_thread(
-        run_command, "dead-letters", *arguments, folder=tmp_path, settings=settings_for(broker, app_id)
+        run_command,
+        "dead-letters",
+        *arguments,
+        folder=tmp_path,
+        settings=settings_for(embedded_broker, app_id),
     )
     assert done.returncode == code
     assert words in done.stderr and done.stderr.count("\n") == 1
