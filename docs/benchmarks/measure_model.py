@@ -6,7 +6,8 @@ DIR holds the folders ml-100k and ml-1m. A run is named data/protocol/preset, as
 others keep their figures. Those of MovieLens 1M with `base` take half an hour each on two cores. `untouched`
 is `temporal` with items that nobody has touched; `untouched-text` gives their titles a sentence model's
 vectors, too, and needs the extra `text`. `asked-at-event` and `asked-at-target` are `leave-one-out` with
-times, as a worker is asked and with `--query-time target`.
+times, as a worker is asked and with `--query-time target`. `binary` and `sampled-softmax` are `prequential`
+with that loss.
 
 A leave-one-out run learns from each user's events but the last two, takes the epoch that guesses the last but
 one best, exports, and asks the exported bundle through onnxruntime, as a worker would.
@@ -58,6 +59,10 @@ RUNS = {
     "sample/temporal/small": Run("training/sample", models=WITH_COLD),
     "ml-100k/prequential/small": Run("ml-100k", models=WITH_COLD),
     "ml-100k/temporal/small": Run("ml-100k", models=WITH_COLD),
+    "ml-100k/binary/small": Run("ml-100k", ("--set", "loss=binary"), protocol="prequential"),
+    "ml-100k/sampled-softmax/small": Run(
+        "ml-100k", ("--set", "loss=sampled-softmax"), protocol="prequential"
+    ),
     "sample/untouched/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED, "temporal"),
     "sample/untouched-text/small": Run("training/sample", ("--k-core", "1"), UNTOUCHED, "temporal"),
 }
