@@ -16,7 +16,7 @@ test: check  ## every check and every test: make test ARGS="tests/unit -k histor
 
 test-text: $(READY)  ## the sentence model, whose packages it installs apart from the others
 	@deploy/setup.sh text
-	@PYTHONPATH=.venv/share/text $(BIN)/python -m pytest tests/unit/training/test_text_embedding.py $(ARGS)
+	@TEST_TEXT=1 PYTHONPATH=.venv/share/text $(BIN)/python -m pytest tests/unit/training/test_text_embedding.py $(ARGS)
 
 check: $(READY)  ## style, types and import rules
 	@$(BIN)/ruff check .

@@ -76,9 +76,14 @@ if [ "${1:-}" = lock ]; then
     --extra train --extra demo --extra dev pyproject.toml)
   "${compile[@]}" --upgrade -o requirements.lock
   # Not among the others: where transformers lie, lightning imports them, seconds of each start of a fit.
-  "${compile[@]}" --extra text --constraint requirements.lock --no-annotate |
-    grep -vxFf <("${compile[@]}" --constraint requirements.lock --no-annotate) |
-    sed '1i # What the extra text adds to requirements.lock: make lock' >requirements-text.lock
+  made=$(mktemp -d)
+  trap 'rm -rf "$made"' EXIT
+  "${compile[@]}" --constraint requirements.lock --no-annotate -o "$made/without"
+  "${compile[@]}" --constraint requirements.lock --no-annotate --extra text -o "$made/with"
+  {
+    echo "# What the extra text adds to requirements.lock: make lock"
+    grep -vxFf "$made/without" "$made/with"
+  } >requirements-text.lock
   exit
 fi
 

@@ -15,14 +15,14 @@ import pytest
 
 from stream_app.brokers import ApacheKafka, Broker, EmbeddedBroker
 from stream_app.brokers.apache_jars import REMEDY
-from tests.shared_kafka import RunningKafka, SharedKafka, ask_for
+from tests.shared_kafka import RunningKafka, SharedKafka, ask_for, start_java_sooner
 from tests.worker_process import WorkerProcess
 
 MakeWorker = Callable[..., WorkerProcess]
 # A test's broker lives for seconds: compiled quickly rather than well, it starts in half the processor time.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 HERE = Path(__file__).parent
-_SHARED_KAFKA = "shared_kafka"
+_SHARED_KAFKA, _ARCHIVE = "shared_kafka", "class_archive"
 _KAFKA = pytest.StashKey[SharedKafka]()
 BROKERS = {"embedded": EmbeddedBroker, "apache": ApacheKafka}
 
@@ -50,7 +50,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a process that tests where to ask for the Apache Kafka."""
-    node.workerinput[_SHARED_KAFKA] = node.config.stash[_KAFKA].address
+    if (kafka := node.config.stash.get(_KAFKA, None)) is not None:
+        node.workerinput[_SHARED_KAFKA] = kafka.address
+        node.workerinput[_ARCHIVE] = str(kafka.archive)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What it starts in Java starts as soon as it can."""
+    if archive := getattr(item.config, "workerinput", {}).get(_ARCHIVE):
+        start_java_sooner(Path(archive))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,8 +99,8 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
 def apache_kafka(request: pytest.FixtureRequest) -> Iterator[ApacheKafka | RunningKafka]:
     """One Apache Kafka for the whole run; do not stop it (see `own_broker`)."""
     require_apache_kafka()
-    if told := getattr(request.config, "workerinput", None):
-        yield ask_for(told[_SHARED_KAFKA])
+    if told := getattr(request.config, "workerinput", {}).get(_SHARED_KAFKA):
+        yield ask_for(told)
         return
     broker = ApacheKafka()
     broker.start()

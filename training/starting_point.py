@@ -20,8 +20,8 @@ _MOST_PAIRS = 10_000_000
 
 
 class LearntEvents(NamedTuple):
-    """counts   float64 [items], how often each item is a target
-    follows  whether any of these events comes after another one of its user: the first is never predicted
+    """counts   float64 [items], how many of the events are of each item
+    follows  whether one of them comes after another event of its user: the first is never predicted
     """
 
     counts: NDArray[np.float64]

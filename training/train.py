@@ -143,7 +143,7 @@ def _starting_model(
     rules: HistoryRules,
     held_out: NDArray[np.bool_] | None,
 ) -> tuple[SequenceModel, NDArray[np.float64]]:
-    """The model, and how often each item is a target."""
+    """The model, and how often each item occurs in what is learnt."""
     learnt = learnt_events(sequences, held_out, codes=rules.positive_codes, items=items)
     if not learnt.follows:
         held = "" if held_out is None else f", {int(held_out.sum())} of them held out,"

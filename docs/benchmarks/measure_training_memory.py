@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import multiprocessing
+import os
 import tempfile
 import threading
 import time
@@ -126,9 +128,10 @@ class _Record:
 
 def _from_records(events: int) -> Interactions:
     async def lists() -> AsyncIterator[Iterator[_Record]]:
+        offsets = itertools.count()
         for user, item, time_ms in _some(events):
             rows = zip(user.tolist(), item.tolist(), time_ms.tolist(), strict=True)
-            yield (_record(offset, *row) for offset, row in enumerate(rows))
+            yield (_record(offset, *row) for row, offset in zip(rows, offsets, strict=False))
 
     return asyncio.run(collect(lists()))
 
@@ -146,6 +149,7 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help="where the logs are made")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="millstream-") as made:
+        os.environ["TMPDIR"] = made  # what is mapped lies there, too
         rows = [
             measure(int(events), source, folder=Path(made))
             for events in asked.events.split(",")

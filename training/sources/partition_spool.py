@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 _EVENTS_AT_A_TIME = 1 << 18
 _KINDS = {"user": "i", "item": "i", "type_code": "B", "timestamp_ms": "q", "arrived_ms": "q"}
 _CONTEXT = "context"
+_NEVER = np.iinfo(np.int64).max
 
 Columns = dict[str, NDArray[Any]]
 
@@ -31,7 +32,7 @@ class PartitionSpool:
         self._on_disk = 0
         self._arrived_ms = 0
         self._forgotten: dict[int, int] = {}  # user → how many events came before
-        self._kept_from: NDArray[np.int64] | None = None
+        self._forgotten_users = self._kept_from = np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return self._on_disk + len(self._newest["user"])
@@ -63,8 +64,8 @@ class PartitionSpool:
         """What `user` did before counts no more."""
         self._forgotten[user] = len(self)
 
-    def close(self, *, users: int) -> None:
-        """All is there, of `users` users."""
+    def close(self) -> None:
+        """All is there."""
         self._flush()
         for name, numbers in self._newest.items():
             shape = (self._on_disk, self._fields) if name == _CONTEXT else (self._on_disk,)
@@ -75,9 +76,10 @@ class PartitionSpool:
                 if self._on_disk
                 else np.empty(shape, dtype=kind)
             )
-        if self._forgotten:
-            self._kept_from = np.zeros(users, dtype=np.int64)
-            self._kept_from[list(self._forgotten)] = list(self._forgotten.values())
+        self._forgotten_users = np.array(sorted(self._forgotten), dtype=np.int64)
+        self._kept_from = np.array(
+            [self._forgotten[user] for user in sorted(self._forgotten)], dtype=np.int64
+        )
 
     @property
     def arrived_ms(self) -> NDArray[np.int64]:
@@ -87,20 +89,27 @@ class PartitionSpool:
     def kept(self, first: int, last: int) -> Columns:
         """The columns of its events from `first` to before `last`, without those that were forgotten."""
         piece = {name: np.asarray(column[first:last]) for name, column in self._columns.items()}
-        if self._kept_from is None:
+        if not self._forgotten:
             return piece
-        stays = np.arange(first, last) >= self._kept_from[piece["user"]]
+        stays = self._stays(piece["user"], first)
         return {name: column[stays] for name, column in piece.items()}
 
     def count_kept(self) -> int:
         """How many events were not forgotten."""
-        if self._kept_from is None:
+        if not self._forgotten:
             return len(self)
-        count, users = 0, self._columns["user"]
-        for first in range(0, len(self), _EVENTS_AT_A_TIME):
-            piece = users[first : first + _EVENTS_AT_A_TIME]
-            count += int((np.arange(first, first + len(piece)) >= self._kept_from[piece]).sum())
-        return count
+        users = self._columns["user"]
+        firsts = range(0, len(self), _EVENTS_AT_A_TIME)
+        return sum(int(self._stays(users[at : at + _EVENTS_AT_A_TIME], at).sum()) for at in firsts)
+
+    def _stays(self, user: NDArray[np.int32], first: int) -> NDArray[np.bool_]:
+        place = np.searchsorted(self._forgotten_users, user)
+        place = np.minimum(place, len(self._forgotten_users) - 1)
+        was_forgotten = self._forgotten_users[place] == user
+        stays: NDArray[np.bool_] = ~was_forgotten | (
+            np.arange(first, first + len(user)) >= self._kept_from[place]
+        )
+        return stays
 
     def _flush(self) -> None:
         self._on_disk = len(self)
@@ -117,17 +126,27 @@ def merged(spools: Sequence[PartitionSpool]) -> Iterator[Columns]:
     """All that was kept, some at a time, by time of arrival; what arrived at one time in the order of
     `spools`, and within each of them in its own."""
     times = [spool.arrived_ms for spool in spools]
+    at = [0] * len(spools)
     step = max(_EVENTS_AT_A_TIME // max(len(spools), 1), 1)
-    # From one of these times to the next a spool has no more than a step, but for what arrived at once.
-    cuts = np.unique(np.concatenate([own[::step] for own in times]))
-    places = np.stack([np.searchsorted(own, cuts) for own in times])
-    begins = np.flatnonzero(np.diff(places.sum(axis=0) // _EVENTS_AT_A_TIME, prepend=-1))
-    ends = np.array([[len(own)] for own in times])
-    bounds = np.concatenate([places[:, begins], ends], axis=1).tolist()
-    for piece in range(len(begins)):
-        parts = [
-            spool.kept(bound[piece], bound[piece + 1]) for spool, bound in zip(spools, bounds, strict=True)
+    while any(begin < len(own) for begin, own in zip(at, times, strict=True)):
+        # Up to this time no spool has more than a step.
+        later = [own[begin + step] for begin, own in zip(at, times, strict=True) if begin + step < len(own)]
+        bound = min(later, default=_NEVER)
+        to = [
+            begin + int(np.searchsorted(own[begin : begin + step], bound))
+            for begin, own in zip(at, times, strict=True)
         ]
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(whole["arrived_ms"], kind="stable")
-        yield {name: column[order] for name, column in whole.items()}
+        if to == at:  # more than a step at one time: in order as they are, however many
+            to = [int(np.searchsorted(own, bound, side="right")) for own in times]
+            for spool, begin, end in zip(spools, at, to, strict=True):
+                for first in range(begin, end, _EVENTS_AT_A_TIME):
+                    yield spool.kept(first, min(first + _EVENTS_AT_A_TIME, end))
+        else:
+            yield _sorted([spool.kept(*part) for spool, *part in zip(spools, at, to, strict=True)])
+        at = to
+
+
+def _sorted(parts: Sequence[Columns]) -> Columns:
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.argsort(whole["arrived_ms"], kind="stable")
+    return {name: column[order] for name, column in whole.items()}

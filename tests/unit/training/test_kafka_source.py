@@ -105,7 +105,7 @@ async def test_however_much_is_put_on_disk_at_a_time_the_order_is_the_same(
     records, kept = list[Arrived](), list[tuple[int, int, int, str, str, str]]()
     newest = [0, 0, 0]
     for offset in range(300):
-        partition = int(random.integers(3)) if offset % 50 else 0  # partition 2 may begin late
+        partition = int(random.integers(3 if offset > 100 else 2))  # one begins late
         user = f"{partition}-{random.integers(6)}"
         forgets = random.random() < 0.05
         at, item, page = int(random.integers(60)) + offset // 3, f"i{random.integers(9)}", f"p{offset % 4}"
@@ -120,7 +120,7 @@ async def test_however_much_is_put_on_disk_at_a_time_the_order_is_the_same(
         # An order of arrival that never goes back within the partition; at one time, partition by partition.
         newest[partition] = max(newest[partition], at)
         kept.append((newest[partition], partition, offset, user, item, page))
-    first_seen = list(dict.fromkeys(record.partition for record in records if b"forget" not in record.value))
+    first_seen = list(dict.fromkeys(record.partition for record in records))
     kept.sort(key=lambda row: (row[0], first_seen.index(row[1]), row[2]))
 
     log = await collect(_batches(records[:123], records[123:]), context_fields=["page"])
@@ -131,14 +131,17 @@ async def test_however_much_is_put_on_disk_at_a_time_the_order_is_the_same(
     assert log.context[:, 0].tolist() == [field_code("page", page) for *_, page in kept]
 
 
-async def test_a_topic_need_not_fit_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ahead_ms", [0, 10**9], ids=["clocks are right", "one clock is ahead"])
+async def test_a_topic_need_not_fit_in_memory(ahead_ms: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition_spool, "_EVENTS_AT_A_TIME", 250)
 
     async def peak(events: int) -> int:
         def some(first: int) -> Iterator[Arrived]:
             for number in range(first, first + 500):
                 user, partition = f"u{number % 97}", number % 97 % 4
-                yield _event(user, f"i{number % 89}", offset=number, at=number, partition=partition)
+                # After one that is far ahead all of its partition arrive at one time.
+                at = number + ahead_ms if number < 97 else number
+                yield _event(user, f"i{number % 89}", offset=number, at=at, partition=partition)
 
         tracemalloc.start()
         try:
@@ -152,12 +155,24 @@ async def test_a_topic_need_not_fit_in_memory(monkeypatch: pytest.MonkeyPatch) -
     assert await peak(12_000) < 1.2 * await peak(3_000)
 
 
-async def test_a_disk_without_room_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+NO_ROOM = r"no room for the events \(.*\); make room, or set TMPDIR"
+
+
+async def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UnusableSource, match=f"{tmp_path}/nowhere: {NO_ROOM}"):
+        await collect(_batches(), folder=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("limit", [1000, 8050], ids=["while it is read", "while it is put in order"])
+async def test_a_disk_without_room_is_one_line(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The widest column takes 8,000 bytes as it comes, and 128 more in order.
     monkeypatch.setattr(partition_spool, "_EVENTS_AT_A_TIME", 100)
     most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
-        with pytest.raises(UnusableSource, match=r"no place for the events \(.*\); make room, or set TMPDIR"):
+        with pytest.raises(UnusableSource, match=NO_ROOM):
             await collect(
                 _batches(_event("u", "i", offset=offset, at=offset) for offset in range(1000)),
                 folder=tmp_path,
