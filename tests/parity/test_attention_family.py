@@ -23,7 +23,7 @@ from training.fit_config import FitReport
 from training.torch_scorer import TorchScorer
 from training.train import TrainedModel
 
-LENGTH, WIDTH, ITEMS, K = 12, 16, 300, 20
+LENGTH, WIDTH, ITEMS, K = 70, 16, 300, 20  # longer than what a block computes at once
 
 
 def _model(config: EncoderConfig) -> SequenceModel:
@@ -56,7 +56,7 @@ def _inputs(context: np.ndarray | None) -> ModelInputs:  # type: ignore[type-arg
 def test_a_bundle_of_each_attention_answers_as_torch(attention: Attention, tmp_path: Path) -> None:
     # The pointwise one has the context too: one export less.
     fields = ("device",) if attention == "pointwise" else None
-    config = EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=1, attention=attention, context=fields)
+    config = EncoderConfig(max_length=LENGTH, width=WIDTH, blocks=2, attention=attention, context=fields)
     model = _model(config)
     export(
         TrainedModel(

@@ -56,6 +56,22 @@ def test_the_last_position_alone_is_what_the_whole_gives(encoder: Encoder) -> No
     torch.testing.assert_close(last_weights, weights)
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_it_is_finite_in_half_precision(encoder: Encoder, precision: torch.dtype) -> None:
+    """As a fit computes on a GPU: what half precision can hold is left to autocast."""
+    items, ids, types, deltas = _history()
+    ages = deltas * 17_000  # up to 177 days in seconds: far more than float16 can hold
+    with torch.autocast("cpu", dtype=precision):
+        states, weights = encoder(items * 8, ids, types, ages, last_only=False)
+    assert torch.isfinite(states).all() and torch.isfinite(weights).all()
+    states.float().square().mean().backward()
+    assert all(part.grad is None or torch.isfinite(part.grad).all() for part in encoder.parameters())
+    exact, _ = encoder(items * 8, ids, types, ages, last_only=False)
+    torch.testing.assert_close(
+        states.float()[:, -1], exact[:, -1], rtol=0.1, atol=0.1 * float(exact.detach().abs().max())
+    )
+
+
 def test_later_events_do_not_change_an_earlier_position(encoder: Encoder) -> None:
     items, ids, types, deltas = _history()
     before, _ = encoder(items, ids, types, deltas, last_only=False)
