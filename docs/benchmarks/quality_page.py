@@ -1,4 +1,6 @@
-"""Writes quality.md from quality/*.json and quality_head.md: `python docs/benchmarks/quality_page.py`."""
+"""Writes quality.md from quality/*.json and quality_head.md, and draws the attention family of model.md:
+`python docs/benchmarks/quality_page.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from training.evaluation.report_words import metric_label
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "quality"
+FAMILY = HERE / "model" / "ml-100k-attention-family-seed-0.json"
 DATA = {"sample": "The sample (MovieLens latest-small)", "ml-100k": "MovieLens 100k", "ml-1m": "MovieLens 1M"}
 RUNS = ("prequential", "leave-one-out", "temporal", "temporal-with-validation", "k-fold")
 K = 10
@@ -32,6 +35,7 @@ def write_page() -> None:
             file.with_suffix(".svg").write_text(_drawing(report))
             parts.append(_section(data, file, report))
     (HERE / "quality.md").write_text("\n\n".join(parts) + "\n")
+    FAMILY.with_suffix(".svg").write_text(_drawing(json.loads(FAMILY.read_text())))
 
 
 def _section(data: str, file: Path, report: Row) -> str:
