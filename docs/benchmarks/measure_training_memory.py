@@ -1,6 +1,6 @@
 """What memory a fit takes by the length of its log: `make bench-training-memory`, training_memory.json.
 
-    python docs/benchmarks/measure_training_memory.py [--events 5000000,20000000] [--folder FOLDER]
+    python docs/benchmarks/measure_training_memory.py [--events 10000000,20000000] [--folder FOLDER]
 
 Makes events up, 200 a user, items as popular as a Zipf law has them, and trains on each log for half a
 minute, in a process of its own: once from a Parquet file, as `millstream train FILE` does, and once from the
@@ -145,7 +145,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", default="5000000,20000000", help="lengths of the logs, with commas")
+    parser.add_argument("--events", default="10000000,20000000", help="lengths of the logs, with commas")
     parser.add_argument("--folder", type=Path, help="where the logs are made")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="millstream-") as made:
