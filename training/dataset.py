@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ from models.bundle.vocabulary import Vocabulary
 from training import long_columns
 from training.interactions import Interactions
 from training.long_columns import occurrences, pieces
-from training.sources.array_file import ArrayFile, mapped
+from training.sources.array_file import column_files, mapped
 
 POSITIVE_TYPES = tuple(name for name in EVENT_TYPES if name not in ("padding", "dislike"))
 """The types that are targets by default. Every event, whatever its type, is input."""
@@ -94,16 +93,10 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
         "timestamp_ms": np.int64,
         "newest_ms": np.int64,
     }
-    widths: dict[str, int | None] = dict.fromkeys(dtypes)
+    widths = dict[str, int]()
     if interactions.context is not None:
         dtypes["context"], widths["context"] = np.int16, interactions.context.shape[1]
-    with ExitStack() as open_files:
-        files = {
-            name: open_files.enter_context(
-                ArrayFile(folder / f"{name}.npy", dtype=dtype, length=len(interactions), width=widths[name])
-            )
-            for name, dtype in dtypes.items()
-        }
+    with column_files(folder, dtypes, length=len(interactions), widths=widths) as files:
         for first, last in _some_users(counts):
             place = _events_of(interactions.user, first, last)
             user = interactions.user[place] - first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,6 +40,21 @@ class ArrayFile:
         self._file.close()
         if kind is None and self._left:
             raise ValueError(f"{self._file.name}: {self._left} numbers were not written")
+
+
+@contextmanager
+def column_files(
+    folder: Path, dtypes: Mapping[str, DTypeLike], *, length: int, widths: Mapping[str, int] | None = None
+) -> Iterator[dict[str, ArrayFile]]:
+    """The files NAME.npy of a folder, to be written: one for each of `dtypes`, all of one length."""
+    widths = widths or {}
+    with ExitStack() as open_files:
+        yield {
+            name: open_files.enter_context(
+                ArrayFile(folder / f"{name}.npy", dtype=dtype, length=length, width=widths.get(name))
+            )
+            for name, dtype in dtypes.items()
+        }
 
 
 def mapped(path: Path) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from models.bundle.context import field_codes
 from stream_app.domain.decoding import Rejected, decode
 from training.errors import UnusableSource
 from training.interactions import Interactions
-from training.sources.array_file import ArrayFile, mapped
+from training.sources.array_file import column_files, mapped
 from training.sources.partition_spool import PartitionSpool, merged
 
 _COLUMNS: dict[str, DTypeLike] = {
@@ -119,18 +119,8 @@ class _Log:
                 f"send events, for example with millstream replay"
             )
         dtypes = _COLUMNS | ({"context": np.int16} if self._context_fields else {})
-        with ExitStack() as open_files:
-            files = {
-                name: open_files.enter_context(
-                    ArrayFile(
-                        self._folder / f"{name}.npy",
-                        dtype=dtype,
-                        length=count,
-                        width=len(self._context_fields) if name == "context" else None,
-                    )
-                )
-                for name, dtype in dtypes.items()
-            }
+        widths = {"context": len(self._context_fields)}
+        with column_files(self._folder, dtypes, length=count, widths=widths) as files:
             for piece in merged(spools):
                 for name, file in files.items():
                     file.append(piece[name])

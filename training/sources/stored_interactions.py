@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.interactions import Interactions, RejectedRow
-from training.sources.array_file import ArrayFile, mapped
+from training.sources.array_file import column_files, mapped
 from training.sources.judged_rows import Rejections
 from training.sources.runs import Ids, Runs
 from training.sources.within_day import id_hashes, order_hashes
@@ -33,11 +32,7 @@ def write_interactions(
     hash_of_user, hash_of_item = id_hashes(runs.users.names), id_hashes(runs.items.names)
     users, items = _Renumbered(runs.users), _Renumbered(runs.items)
     done = 0
-    with ExitStack() as open_files:
-        files = {
-            name: open_files.enter_context(ArrayFile(folder / f"{name}.npy", dtype=dtype, length=len(runs)))
-            for name, dtype in _COLUMNS.items()
-        }
+    with column_files(folder, _COLUMNS, length=len(runs)) as files:
         for time_ms, columns in runs.spans(rows=_ROWS_AT_A_TIME):
             order = _order(time_ms, columns["user"], columns["item"], hash_of_user, hash_of_item)
             files["user"].append(users.codes(columns["user"][order]))
