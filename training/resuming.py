@@ -21,9 +21,9 @@ from models.sequence_model import SequenceModel
 from training.dataset import HistoryRules, Sequences
 from training.errors import UnusableCheckpoint
 from training.fit_config import FitConfig
+from training.long_columns import pieces
 
 _UNREADABLE = (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError)
-_ROWS_AT_A_TIME = 1 << 22
 _FORMAT = 3
 """Of the model's parameters and of what is drawn in training; 1 was not told."""
 
@@ -37,8 +37,8 @@ def facts_of(
         array = getattr(sequences, name)
         if array is None:
             continue
-        for begin in range(0, len(array), _ROWS_AT_A_TIME):
-            digest.update(np.ascontiguousarray(array[begin : begin + _ROWS_AT_A_TIME]).data)
+        for piece in pieces(len(array)):
+            digest.update(np.ascontiguousarray(array[piece]).data)
     facts = {"log": f"{len(sequences.row)} interactions, {digest.hexdigest()[:12]}", "format": str(_FORMAT)}
     if model.known is not None:
         facts["items"] = _facts_of_items(model.known)

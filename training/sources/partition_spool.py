@@ -76,10 +76,8 @@ class PartitionSpool:
                 if self._on_disk
                 else np.empty(shape, dtype=kind)
             )
-        self._forgotten_users = np.array(sorted(self._forgotten), dtype=np.int64)
-        self._kept_from = np.array(
-            [self._forgotten[user] for user in sorted(self._forgotten)], dtype=np.int64
-        )
+        in_order = np.array(sorted(self._forgotten.items()), dtype=np.int64).reshape(-1, 2)
+        self._forgotten_users, self._kept_from = in_order[:, 0], in_order[:, 1]
 
     @property
     def arrived_ms(self) -> NDArray[np.int64]:
