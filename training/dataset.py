@@ -15,7 +15,7 @@ from models.bundle.vocabulary import Vocabulary
 from training import long_columns
 from training.interactions import Interactions
 from training.long_columns import occurrences, pieces
-from training.sources.array_file import column_files, mapped
+from training.sources.array_file import column_files, mapped_columns
 
 POSITIVE_TYPES = tuple(name for name in EVENT_TYPES if name not in ("padding", "dislike"))
 """The types that are targets by default. Every event, whatever its type, is input."""
@@ -112,7 +112,7 @@ def write_sequences(interactions: Interactions, vocabulary: Vocabulary, folder: 
             own = counts[first : last + 1]
             files["newest_ms"].append(_running_newest(timestamp, np.append(0, np.cumsum(own[own > 0]))))
     np.save(folder / "start.npy", start)
-    return Sequences(**{name: mapped(folder / f"{name}.npy") for name in (*dtypes, "start")})
+    return Sequences(**mapped_columns(folder, (*dtypes, "start")))
 
 
 def _events_of(user: NDArray[np.int32], first: int, last: int) -> NDArray[np.int64]:

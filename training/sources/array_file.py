@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -61,3 +61,8 @@ def mapped(path: Path) -> NDArray[Any]:
     """The array of a .npy file, read as it is used. Raises OSError, or ValueError for another file."""
     array: NDArray[Any] = np.load(path, mmap_mode="r")
     return array
+
+
+def mapped_columns(folder: Path, names: Iterable[str]) -> dict[str, Any]:
+    """What `column_files` wrote, by name. Raises as `mapped`."""
+    return {name: mapped(folder / f"{name}.npy") for name in names}

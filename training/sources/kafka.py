@@ -16,7 +16,7 @@ from models.bundle.context import field_codes
 from stream_app.domain.decoding import Rejected, decode
 from training.errors import UnusableSource
 from training.interactions import Interactions
-from training.sources.array_file import column_files, mapped
+from training.sources.array_file import column_files, mapped_columns
 from training.sources.partition_spool import PartitionSpool, merged
 
 _COLUMNS: dict[str, DTypeLike] = {
@@ -124,11 +124,10 @@ class _Log:
             for piece in merged(spools):
                 for name, file in files.items():
                     file.append(piece[name])
-        columns: dict[str, Any] = {name: mapped(self._folder / f"{name}.npy") for name in dtypes}
         return Interactions(
             users=tuple(user.decode() for user in self._users),
             items=tuple(self._items),
             offsets=self._offsets,
             rejected=dict(self._rejected),
-            **columns,
+            **mapped_columns(self._folder, dtypes),
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.interactions import Interactions, RejectedRow
-from training.sources.array_file import column_files, mapped
+from training.sources.array_file import column_files, mapped_columns
 from training.sources.judged_rows import Rejections
 from training.sources.runs import Ids, Runs
 from training.sources.within_day import id_hashes, order_hashes
@@ -58,7 +58,6 @@ def open_interactions(folder: Path, *, named: Callable[[str], str]) -> Interacti
     missing.
     """
     rest: dict[str, Any] = json.loads((folder / _REST).read_text())
-    columns: dict[str, Any] = {name: mapped(folder / f"{name}.npy") for name in _COLUMNS}
     return Interactions(
         users=tuple(rest["users"]),
         items=tuple(rest["items"]),
@@ -67,7 +66,7 @@ def open_interactions(folder: Path, *, named: Callable[[str], str]) -> Interacti
             RejectedRow(file=named(file), line=line, reason=reason)
             for file, line, reason in rest["rejected_rows"]
         ),
-        **columns,
+        **mapped_columns(folder, _COLUMNS),
     )
 
 
